@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""What does a pointer event cost, and how long is it under way?"""
+
+from __future__ import annotations
+
+import os
+import select
+import statistics
+import threading
+import time
+
+from bench import wire
+from bench.accounting import SyscallCount
+from bench.options import Length
+from bench.peers import TIMEOUT_S, PeerClosed, Sink
+from bench.rig import Rig, Subject
+from bench.table import Figure, Results
+
+SECTION = "mouse"
+UNDER_BULK = "mouse while a clipboard comes in"
+BYTES_PER_EVENT = 3 * wire.INPUT_EVENT.size  # x, y, SYN
+PACE_S = 0.002
+BULK_BYTES, BULK_RATE = 40 << 20, 60e6
+BURST, BURSTS_PER_EVENT = 10, 12  # a host has 10 chunks of a viewer under way; 243 events/s
+
+
+def percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def run(results: Results, length: Length) -> None:
+    for subject in results.turns():
+        with results.attempt(subject, "mouse, record"):
+            _cpu(results, subject, length, record=True)
+        with results.attempt(subject, "mouse, stream"):
+            _cpu(results, subject, length, record=False)
+        for hertz in (125, 1000):
+            with results.attempt(subject, f"mouse at {hertz} Hz"):
+                _latency(results, subject, length, hertz)
+    for subject in results.turns(1 if SyscallCount.available() else 0):
+        with results.attempt(subject, "mouse, system calls"):
+            _syscalls(results, subject, length)
+
+
+def run_under_bulk(results: Results, length: Length) -> None:
+    for subject in results.turns():
+        with results.attempt(subject, "mouse under bulk"):
+            _under_bulk(results, subject)
+
+
+def _cpu(results: Results, subject: Subject, length: Length, *, record: bool) -> None:
+    count = length.pick(quick=10_000, normal=50_000, full=100_000)
+    with Rig(subject, fifo=True) as rig:
+        cost = cpu_per_event(rig, count, record=record)
+    mode = "record" if record else "stream"
+    results.add(Figure(SECTION, f"CPU per event, {mode}", "us"), subject, cost)
+
+
+def cpu_per_event(rig: Rig, count: int, *, record: bool) -> float:
+    """Microseconds the daemon spends on each of `count` positions sent without a pause."""
+    path = wire.mouse_path(count)
+    sink = Sink(rig.uinput_fd, count * BYTES_PER_EVENT)
+    used = rig.cpu_s()
+    sink.start()
+    if record:
+        rig.host.send_records(path)
+    else:
+        rig.host.send(b"".join(path))
+    sink.wait()
+    return (rig.cpu_s() - used) / count * 1e6
+
+
+def _latency(results: Results, subject: Subject, length: Length, hertz: int) -> None:
+    count = round(hertz * length.pick(quick=1, normal=3, full=10))
+    with Rig(subject, fifo=True) as rig:
+        poll = select.poll()
+        poll.register(rig.uinput_fd, select.POLLIN)
+        taken = []
+        due = time.monotonic()
+        for event in wire.mouse_path(count):
+            due = max(due + 1 / hertz, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+            sent = time.perf_counter_ns()
+            rig.host.send(event)
+            got = 0
+            while got < BYTES_PER_EVENT:
+                if not poll.poll(TIMEOUT_S * 1000):
+                    raise PeerClosed("no event came out of uinput")
+                got += len(os.read(rig.uinput_fd, 4096))
+            taken.append((time.perf_counter_ns() - sent) / 1000)
+    del taken[: count // 20]  # the first ones warm up both ends
+    for percent in (50, 99):
+        results.add(
+            Figure(SECTION, f"latency p{percent} at {hertz} Hz", "us"),
+            subject,
+            percentile(taken, percent),
+        )
+
+
+def _syscalls(results: Results, subject: Subject, length: Length) -> None:
+    for mode, count in (("record", 5000), ("paced", length.pick(250, 1000, 1000))):
+        with Rig(subject, fifo=True) as rig:
+            path = wire.mouse_path(count)
+            sink = Sink(rig.uinput_fd, count * BYTES_PER_EVENT)
+            sink.start()
+            with SyscallCount(rig.daemon.pid, rig.directory) as calls:
+                if mode == "record":
+                    rig.host.send_records(path)
+                else:
+                    for event in path:
+                        rig.host.send(event)
+                        time.sleep(PACE_S)
+                sink.wait()
+        results.add(
+            Figure(SECTION, f"system calls per event, {mode}", ""), subject, calls.total / count
+        )
+
+
+class _Watch(threading.Thread):
+    """Notes when each pointer position (its x) comes out of uinput."""
+
+    def __init__(self, fd: int, count: int) -> None:
+        super().__init__(daemon=True)
+        self._fd = fd
+        self._count = count
+        self.seen: dict[int, int] = {}
+
+    def run(self) -> None:
+        rest = b""
+        while len(self.seen) < self._count:
+            data = rest + os.read(self._fd, 65536)
+            now = time.perf_counter_ns()
+            whole = len(data) // wire.INPUT_EVENT.size * wire.INPUT_EVENT.size
+            for _, _, kind, code, value in wire.INPUT_EVENT.iter_unpack(data[:whole]):
+                if (kind, code) == (wire.EV_ABS, wire.ABS_X):
+                    self.seen.setdefault(value, now)
+            rest = data[whole:]
+
+
+def _under_bulk(results: Results, subject: Subject) -> None:
+    records = wire.records(wire.clipboard(os.urandom(BULK_BYTES)))
+    bursts = [records[i : i + BURST] for i in range(0, len(records), BURST)]
+    period_s = BURST * len(records[0]) / BULK_RATE
+    sent: list[int] = []
+    with Rig(subject, fifo=True) as rig:
+        rig.offer_clipboard(1)
+        sink = Sink(rig.session.connection.fileno(), wire.UDSCS.size + BULK_BYTES)
+        watch = _Watch(rig.uinput_fd, len(bursts) // BURSTS_PER_EVENT)
+        sink.start()
+        watch.start()
+        before, start = rig.cpu_s(), time.perf_counter()
+        for number, burst in enumerate(bursts, 1):
+            rig.host.send_records(burst)
+            if number % BURSTS_PER_EVENT == 0:
+                sent.append(time.perf_counter_ns())
+                rig.host.send_records([wire.mouse(len(sent), len(sent) % 700 + 1)])
+            time.sleep(max(0.0, start + number * period_s - time.perf_counter()))
+        sink.wait()
+        watch.join(TIMEOUT_S)
+        used = rig.cpu_s() - before
+    if len(watch.seen) < len(sent):
+        raise PeerClosed(f"{len(sent) - len(watch.seen)} pointer events lost")
+    taken = [(watch.seen[x] - at) / 1000 for x, at in enumerate(sent, 1)]
+    _add(results, subject, "latency p50", "us", percentile(taken, 50))
+    _add(results, subject, "latency p99", "us", percentile(taken, 99))
+    _add(results, subject, "latency max", "us", max(taken))
+    _add(results, subject, "daemon CPU", "s/GB", used / BULK_BYTES * 1e9)
+
+
+def _add(results: Results, subject: Subject, name: str, unit: str, value: float) -> None:
+    results.add(Figure(UNDER_BULK, name, unit), subject, value)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Which guest do the tests of this folder share? One boot, one X server, our two programs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.guest.agent import Agent
+from tests.support.guest.machine import Guest
+from tests.support.tools import require
+from vdagent.lab.viewer_process import ViewerProcess
+
+
+@pytest.fixture(scope="session")
+def guest() -> Iterator[Guest]:
+    """A booted guest with an X server on a std VGA, where MONITORS_CONFIG reaches the agent."""
+    require("qemu-system-x86_64", "busybox", "apt-get", "dpkg-deb", "Xorg", "xclip", "xrandr")
+    require("xdotool")
+    with Guest(gpu="VGA") as machine:
+        machine.start_xorg()
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def running_agent(guest: Guest) -> Agent:
+    """Daemon and session, started once."""
+    return Agent(guest)
+
+
+@pytest.fixture
+def agent(running_agent: Agent) -> Iterator[Agent]:
+    """The agent, which every test leaves running; a failing test shows what it said meanwhile."""
+    running_agent.forget_log()
+    yield running_agent
+    print(running_agent.new_log())
+
+
+@pytest.fixture
+def viewer(guest: Guest, agent: Agent, tmp_path: Path) -> Iterator[ViewerProcess]:
+    """A viewer to which the agent has announced itself and whose positions go to the agent."""
+    with (tmp_path / "viewer.log").open("wb") as log, ViewerProcess(log) as process:
+        attach(process, guest)
+        yield process
+
+
+def attach(process: ViewerProcess, guest: Guest) -> int:
+    """Connect and wait until the agent serves this viewer; the place before its first event."""
+    since = process.connect(guest.spice_uri)
+    process.wait_announced(since, timeout_s=10)
+    process.wait("mouse-mode", 10, lambda event: event["mode"] == "client", since)
+    return since

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""How does a test get a whole Linux guest? QEMU without KVM, and a real spice-server.
+
+A second virtio port, org.example.ctl, runs commands in the guest: see executor.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.guest import initramfs, kernel
+from tests.support.guest.roots import HERE, Root, host_root
+from tests.support.processes import spawn, stop, wait_for
+from vdagent.lab import qmp
+
+AGENT_PORT = "/dev/virtio-ports/com.redhat.spice.0"
+BOOT_TIMEOUT_S = 180.0
+# The std VGA's memory bounds the modes bochs-drm accepts: 16 MiB, the default, ends at 1920x1080.
+GPU_DEVICES = {"VGA": "VGA,vgamem_mb=64", "virtio-vga": "virtio-vga", "qxl-vga": "qxl-vga"}
+COMMAND_LINE = "console=ttyS0 quiet loglevel=4 mitigations=off audit=0 selinux=0 apparmor=0"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command in the guest ended, and what it printed on stdout and stderr."""
+
+    status: int
+    output: str
+
+
+class Guest:
+    """One running machine; `with Guest() as guest:` ends it."""
+
+    def __init__(
+        self,
+        root: Root | None = None,
+        gpu: str = "VGA",
+        memory_mb: int = 1024,
+        cpus: int = 2,
+        extra: Sequence[str] = (),
+    ) -> None:
+        """Boot with `root` (default: the host's), and QEMU's `extra` arguments."""
+        self.directory = Path(tempfile.mkdtemp(prefix="guest-", dir="/tmp"))
+        self.spice_uri = f"spice+unix://{self.directory}/spice"
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._requests = 0
+        self._sending = threading.Lock()
+        devices = ["-smp", str(cpus), "-m", str(memory_mb), "-device", GPU_DEVICES[gpu], *extra]
+        argv = [*self._qemu(root or host_root(gpu)), *devices]
+        self._process = spawn(argv, log=self.directory / "qemu.log")
+        self._control = socket.socket(socket.AF_UNIX)
+        try:
+            wait_for(self._connected, 10, "QEMU's start")
+            self._reader = threading.Thread(target=self._read_replies, daemon=True)
+            self._reader.start()
+            self.wait_boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait_boot(self) -> None:
+        """Wait until the guest takes commands, for the first time or again after a reboot."""
+        wait_for(lambda: self._alive() and 0 in self._replies, BOOT_TIMEOUT_S, "the guest's boot")
+        del self._replies[0]
+
+    def run(self, command: str, *, input: str | None = None, timeout_s: float = 30.0) -> Result:
+        """Run `command` in the guest's bash and wait for its end."""
+        reply = self._ask({"command": command, "input": input}, timeout_s)
+        return Result(reply["status"], reply["output"])
+
+    def output(self, command: str, *, input: str | None = None, timeout_s: float = 30.0) -> str:
+        """What `command` prints; RuntimeError if it fails."""
+        result = self.run(command, input=input, timeout_s=timeout_s)
+        if result.status:
+            raise RuntimeError(f"{command!r} in the guest: {result.status} {result.output}")
+        return result.output
+
+    def start(self, command: str, log: str) -> int:
+        """Start `command` in the background in a session of its own; its pid in the guest."""
+        reply = self._ask({"command": f"exec {command}", "log": log}, 30.0)
+        return int(reply["pid"])
+
+    def wait_until(self, condition: str, timeout_s: float = 10.0, what: str = "") -> None:
+        """Wait until the shell command `condition` succeeds in the guest."""
+        loop = shlex.quote(f"until {condition}; do sleep 0.05; done")
+        result = self.run(f"timeout {timeout_s} bash -c {loop}", timeout_s=timeout_s + 10)
+        if result.status:
+            happened = f"not within {timeout_s} s in the guest: {what or condition}"
+            raise TimeoutError(f"{happened} {result.output[-500:]}")
+
+    def start_xorg(self) -> None:
+        """Start the X server :0 on the guest's graphics card and wait until it takes clients."""
+        self.start(
+            f"Xorg :0 vt2 -noreset -nolisten tcp -config {HERE}/xorg.conf"
+            " -logfile /run/xorg.log -displayfd 3 3>/run/xorg-ready",
+            log="/run/xorg.out",
+        )
+        self.wait_until("[ -s /run/xorg-ready ]", 60, "the X server's start")
+
+    def qmp(self, command: str, **arguments: Any) -> Any:
+        """Have QEMU do `command` to the machine; what it returns."""
+        return asyncio.run(qmp.execute(self.directory / "qmp", command, **arguments))
+
+    def close(self) -> None:
+        """Switch the machine off, hard: nothing in it is worth keeping."""
+        if self._process.poll() is None:
+            self._process.kill()
+        stop(self._process)
+        self._control.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _qemu(self, root: Root) -> list[str | Path]:
+        unpacked = kernel.prepare()
+        initrd = initramfs.build(unpacked.load_order(root.modules), self.directory / "initramfs")
+        return [
+            *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi"),
+            *("-nodefaults", "-no-user-config", "-display", "none"),
+            *("-kernel", unpacked.image, "-initrd", initrd),
+            *("-append", " ".join((COMMAND_LINE, *root.words))),
+            *root.arguments,
+            *("-serial", f"file:{self.directory}/serial"),
+            *("-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"),
+            *("-device", "virtio-serial-pci,id=vs0"),
+            *("-chardev", f"socket,id=ctl,path={self.directory}/ctl,server=on,wait=off"),
+            *("-device", "virtserialport,chardev=ctl,name=org.example.ctl"),
+            *("-spice", f"unix=on,addr={self.directory}/spice,disable-ticketing=on,agent-mouse=on"),
+            *("-chardev", "spicevmc,id=vdagent,name=vdagent"),
+            *("-device", "virtserialport,chardev=vdagent,name=com.redhat.spice.0,id=vdport"),
+        ]
+
+    def _connected(self) -> bool:
+        self._alive()
+        try:
+            self._control.connect(f"{self.directory}/ctl")
+        except OSError:
+            return False
+        return True
+
+    def _alive(self) -> bool:
+        if self._process.poll() is not None:
+            logs = [self.directory / name for name in ("qemu.log", "serial")]
+            said = [log.read_text("utf-8", "replace")[-2000:] for log in logs if log.exists()]
+            raise RuntimeError(f"QEMU ended with {self._process.returncode}: {' '.join(said)}")
+        return True
+
+    def _ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        with self._sending:
+            self._requests += 1
+            number = self._requests
+            line = json.dumps({"id": number, **request}) + "\n"
+            self._control.sendall(line.encode())
+        wait_for(
+            lambda: self._alive() and number in self._replies,
+            timeout_s,
+            f"{request['command']!r} in the guest",
+        )
+        return self._replies.pop(number)
+
+    def _read_replies(self) -> None:
+        with self._control.makefile("r") as lines:
+            for line in lines:
+                reply = json.loads(line)
+                self._replies[reply["id"]] = reply

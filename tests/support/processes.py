@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""How do tests start processes that can never outlive them, and wait for things to happen?"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TypeVar
+
+T = TypeVar("T")
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = None,
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `argv`; it is killed when this process dies. Output goes to `log` (or nowhere)."""
+    sink: int | IO[bytes] = log.open("ab") if log is not None else subprocess.DEVNULL
+    try:
+        return subprocess.Popen(
+            [os.fspath(a) for a in argv],
+            stdin=stdin,
+            stdout=sink if stdout is None else stdout,
+            stderr=sink,
+            env=None if env is None else dict(env),
+            pass_fds=pass_fds,
+            cwd=cwd,
+            preexec_fn=_die_with_parent,
+        )
+    finally:
+        if not isinstance(sink, int):
+            sink.close()
+
+
+def stop(process: subprocess.Popen[bytes], timeout_s: float = 5.0) -> int:
+    """End one process we started: SIGTERM, then SIGKILL after `timeout_s`; returns its status."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def wait_for(
+    condition: Callable[[], T | None], timeout_s: float = 10.0, what: str | None = None
+) -> T:
+    """Poll `condition` until it is truthy and return it; TimeoutError naming `what` after the deadline."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what or condition} did not happen within {timeout_s} s")
+        time.sleep(0.01)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""One session agent's connection, seen from the daemon: its link, its half of udscs, its state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from .errors import FramingError
+from .protocol.udscs import GuestResolution, Message
+from .protocol.udscs_connection import UdscsConnection
+from .transport.link import Link
+from .transport.unix_socket import PeerCredentials
+
+log = logging.getLogger("session")
+
+# A slow session slows the port down once this much waits for it, and is dropped if it then takes
+# nothing at all for STALL_S: slow is not hung.
+FULL = 16 * 1024 * 1024
+STALL_S = 5.0
+
+
+class AgentLink:
+    """Implements handlers.sessions.Agent over a UNIX socket."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        peer: PeerCredentials,
+        on_messages: Callable[[AgentLink, list[Any]], None],
+        on_gone: Callable[[AgentLink], None],
+        on_drained: Callable[[], None],
+    ) -> None:
+        self.peer = peer
+        self.desktop: GuestResolution | None = None
+        self.offers: dict[int, tuple[int, ...]] = {}
+        self._on_messages, self._on_gone = on_messages, on_gone
+        self._udscs = UdscsConnection.for_daemon()
+        self._stalled_at = -1  # bytes sent when the queue was found full
+        self._gone = False
+        self._loop = asyncio.get_running_loop()
+        self.link = Link(connection.detach(), self._received, self._ended, on_drained)
+
+    def __str__(self) -> str:
+        return f"session agent (pid {self.peer.pid}, uid {self.peer.uid})"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for it that no more should be read for it."""
+        return self.link.queued >= FULL
+
+    def send(self, msg: Message) -> None:
+        """Queue a message; the agent is dropped if it has stopped taking any."""
+        self._udscs.send(msg)
+        self.link.write(self._udscs.data_to_send())
+        if self.is_full and self._stalled_at < 0:
+            self._stalled_at = self.link.sent
+            self._loop.call_later(STALL_S, self._check_stall)
+
+    def pause(self, paused: bool) -> None:
+        """Whether to leave the agent's bytes where they are."""
+        if paused:
+            self.link.pause_reading()
+        else:
+            self.link.resume_reading()
+
+    def _check_stall(self) -> None:
+        if self.link.closed or not self.is_full:
+            self._stalled_at = -1
+        elif self.link.sent == self._stalled_at:
+            self.drop(f"it took nothing for {STALL_S:.0f} s with {FULL >> 20} MiB waiting")
+        else:
+            self._stalled_at = self.link.sent
+            self._loop.call_later(STALL_S, self._check_stall)
+
+    def drop(self, reason: str) -> None:
+        """End the connection."""
+        if not self._gone:
+            log.warning("session: dropped the %s: %s", self, reason)
+            self._finish()
+
+    def close(self) -> None:
+        """End the connection without a word; nothing is called any more."""
+        self._gone = True
+        self.link.close()
+
+    def _received(self, data: memoryview) -> None:
+        try:
+            events = self._udscs.receive_data(data)
+        except FramingError as error:
+            return self.drop(error.message)
+        self._on_messages(self, events)
+
+    def _ended(self, reason: str) -> None:
+        if not self._gone:
+            log.info("session: the %s left%s", self, f": {reason}" if reason else "")
+            self._finish()
+
+    def _finish(self) -> None:
+        self._gone = True
+        self.link.close()
+        # From the loop: a handler may be in the middle of sending to this very agent.
+        self._loop.call_soon(self._on_gone, self)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""What must a desktop be able to do for us, in words that belong to no desktop and no wire?
+
+Handlers call these interfaces, backends implement them, `memory.py` is the desktop in memory that the
+contract tests hold to the same promises as the real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, IntEnum
+from typing import NamedTuple, Protocol
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Selection(IntEnum):
+    """The two selections every desktop knows; the numbers are the SPICE agent protocol's."""
+
+    CLIPBOARD = 0
+    PRIMARY = 1
+
+
+class Format(Enum):
+    """A kind of clipboard content, independent of targets and MIME types."""
+
+    TEXT = "text"  # UTF-8, line ends LF, no terminating NUL
+    PNG = "png"
+    BMP = "bmp"
+    TIFF = "tiff"
+    JPEG = "jpeg"
+    FILES = "files"  # text/uri-list: absolute URIs, each ended by CRLF
+
+
+class ClipboardListener(Protocol):
+    """What a clipboard backend tells and asks the handler."""
+
+    def on_owner_changed(self, selection: Selection, formats: Sequence[Format]) -> None:
+        """A guest application owns `selection` and offers `formats`, best first.
+
+        Empty `formats`: nobody owns it any more, or the owner has nothing we could pass on. Never
+        called for our own offers. Called again at every new copy, also with equal formats.
+        """
+
+    async def paste(self, selection: Selection, fmt: Format) -> Buffer:
+        """A guest application pastes what we offered: fetch it from the viewer.
+
+        Always returns in bounded time; empty when there is nothing (late, gone, refused).
+        """
+        ...
+
+
+class Clipboard(Protocol):
+    """A desktop's selections: who owns them, reading them, owning them for the viewer."""
+
+    selections: frozenset[Selection]
+
+    def offer(self, selection: Selection, formats: Sequence[Format]) -> None:
+        """Own `selection` for the viewer. Data is asked of the listener only when something pastes.
+
+        Replaces an earlier offer. Pastes that already wait go on; their answer is their own.
+        """
+
+    def release(self, selection: Selection) -> None:
+        """Give up `selection` if we own it; otherwise nothing happens."""
+
+    async def read(self, selection: Selection, fmt: Format) -> Buffer:
+        """Read what a guest application owns.
+
+        Raises DesktopError if nobody owns it, the format is not there, it is larger than the limit
+        or the owner does not answer in time (`Patience`). Several reads may run at once.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; the desktop may already be gone."""
+
+
+class Patience(NamedTuple):
+    """How long an owner or requestor may keep us waiting, and how much it may hand over."""
+
+    first_s: float = 10.0  # to the first byte
+    progress_s: float = 3.0  # between two bytes from then on
+    max_bytes: int = 256 * 1024 * 1024
+
+
+class Rect(NamedTuple):
+    """A rectangle of the desktop in physical pixels; 0x0 is a disabled output."""
+
+    width: int
+    height: int
+    x: int = 0
+    y: int = 0
+
+
+class Output(NamedTuple):
+    """One video output: `rect` is where it shows the desktop, None while it is switched off."""
+
+    name: str
+    rect: Rect | None
+
+
+class Layout(NamedTuple):
+    """The whole desktop: its size in physical pixels and every output, in the server's order."""
+
+    width: int
+    height: int
+    outputs: tuple[Output, ...]
+
+
+class DisplayListener(Protocol):
+    """What a display backend tells the handler."""
+
+    def on_layout_changed(self) -> None:
+        """Size, position or number of outputs may have changed."""
+
+
+class Display(Protocol):
+    """A desktop's outputs: reading their layout and changing it."""
+
+    async def layout(self) -> Layout:
+        """The layout as it is now. Raises DesktopError if the desktop does not say."""
+        ...
+
+    async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
+        """Set the named outputs (None: off) in one step; outputs not named are switched off.
+
+        Positions are used as given after moving the bounding box to 0,0. On error the former
+        layout is restored and DesktopError raised. At least one output stays on.
+        """
+
+    async def close(self) -> None:
+        """Stop watching; the desktop may already be gone."""
+
+
+class Pointer(Protocol):
+    """An absolute pointing device over the whole desktop (in the daemon)."""
+
+    def play(self, states: Sequence[tuple[int, int, int]]) -> None:
+        """Show states (x, y, held buttons as MouseButton bits) in order, none left out.
+
+        Raises SystemFault when the device is gone.
+        """
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of events that the reader has not taken yet; always 0 for a real device."""
+        ...
+
+    def close(self) -> None:
+        """Remove the device."""
+
+
+class PointerFactory(Protocol):
+    """Makes a pointing device for a desktop of the given size. Raises SystemFault if it cannot."""
+
+    def __call__(self, width: int, height: int) -> Pointer: ...

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""Who owns the X11 selections, and what can be had from them?
+
+XFixes tells of every change of owner. A new owner is asked for its TARGETS, and the listener hears
+of it when it has answered; only the newest owner's answer counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from Xlib import X
+from Xlib.ext import xfixes
+from Xlib.protocol import request
+
+from vdagent.backends.base import (
+    Buffer,
+    ClipboardListener,
+    Format,
+    Patience,
+    Selection,
+)
+from vdagent.backends.x11 import targets
+from vdagent.backends.x11.connection import XConnection
+from vdagent.backends.x11.owner import SelectionOwner
+from vdagent.backends.x11.requestor import SelectionRequestor
+from vdagent.errors import DesktopError
+
+TARGETS_S = 3.0
+MAX_TARGETS = 256
+XFIXES_EVENTS = 7  # owner set, owner's window destroyed, owner's connection closed
+
+log = logging.getLogger(__name__)
+
+
+class _GuestOwner:
+    """A guest program that owns a selection: since when, and which target to read per format."""
+
+    def __init__(self, time: int) -> None:
+        self.time = time
+        self.targets: dict[Format, int] = {}
+        self.query: asyncio.Task[None] | None = None
+
+
+class X11Clipboard:
+    """The X11 selections as a `base.Clipboard`."""
+
+    selections = frozenset((Selection.CLIPBOARD, Selection.PRIMARY))
+
+    def __init__(self, x: XConnection, listener: ClipboardListener, patience: Patience) -> None:
+        self._x = x.share()
+        self._listener = listener
+        self._patience = patience
+        self._atom_of = {s: x.atom(s.name) for s in self.selections}
+        self._selection_of = {atom: s for s, atom in self._atom_of.items()}
+        self._guests: dict[Selection, _GuestOwner] = {}
+        self._requestor = SelectionRequestor(x)
+        self._owner = SelectionOwner(x, self._selection_of, listener.paste, patience)
+
+    @classmethod
+    async def open(
+        cls, x: XConnection, listener: ClipboardListener, patience: Patience
+    ) -> X11Clipboard:
+        """Start to watch; present owners are reported soon after this returns."""
+        own = ["TARGETS", "MULTIPLE", "TIMESTAMP", "ATOM_PAIR", "INCR"]
+        await x.atoms([*own, *(s.name for s in Selection), *targets.all_names()])
+        clipboard = cls(x, listener, patience)
+        await clipboard._watch()
+        return clipboard
+
+    async def _watch(self) -> None:
+        extension = await self._x.extension("XFIXES")
+        if extension is None:
+            log.warning("the X server has no XFIXES: what guest programs copy is not seen")
+            return
+        # Every other request of the extension is a BadRequest before this one.
+        await self._x.ask(
+            xfixes.QueryVersion, opcode=extension.opcode, major_version=4, minor_version=0
+        )
+        self._x.subscribe(extension.first_event, xfixes.SelectionNotify, self._on_owner)
+        for atom in self._selection_of:
+            self._x.send(
+                xfixes.SelectSelectionInput,
+                opcode=extension.opcode,
+                window=self._x.window,
+                selection=atom,
+                mask=XFIXES_EVENTS,
+            )
+        for selection, atom in self._atom_of.items():
+            present = await self._x.ask(request.GetSelectionOwner, selection=atom)
+            if present.owner not in (X.NONE, self._x.window) and selection not in self._guests:
+                self._new_guest(selection, X.CurrentTime)
+
+    # Owners.
+
+    def _on_owner(self, e: Any) -> None:
+        selection = self._selection_of.get(e.selection)
+        if selection is None:
+            return
+        former = self._guests.pop(selection, None)
+        if former is not None and former.query is not None:
+            former.query.cancel()
+        if e.owner not in (X.NONE, self._x.window):
+            self._new_guest(selection, e.selection_timestamp)
+        elif e.owner == X.NONE and former is not None:
+            self._listener.on_owner_changed(selection, ())
+
+    def _new_guest(self, selection: Selection, time: int) -> None:
+        guest = self._guests[selection] = _GuestOwner(time)
+        guest.query = asyncio.get_running_loop().create_task(self._meet(selection, guest))
+
+    async def _meet(self, selection: Selection, guest: _GuestOwner) -> None:
+        """Ask a new owner what it has, and report it."""
+        patience = Patience(TARGETS_S, TARGETS_S, max_bytes=1 << 20)
+        atoms: list[int] = []
+        try:
+            answer = await self._requestor.convert(
+                self._atom_of[selection], self._x.atom("TARGETS"), guest.time, patience
+            )
+            if answer.format == 32:
+                atoms = list(memoryview(answer.data).cast("I"))[:MAX_TARGETS]
+            names = await self._x.atom_names(atoms)
+        except DesktopError as e:
+            log.debug("%s: no targets: %s", selection.name, e)
+            names = []
+        atom_of = dict(zip(names, atoms, strict=False))
+        guest.targets = {fmt: atom_of[name] for fmt, name in targets.choose(names).items()}
+        guest.query = None
+        self._listener.on_owner_changed(selection, tuple(guest.targets))
+
+    # base.Clipboard.
+
+    def offer(self, selection: Selection, formats: Sequence[Format]) -> None:
+        self._owner.offer(self._atom_of[selection], formats)
+
+    def release(self, selection: Selection) -> None:
+        self._owner.release(self._atom_of[selection])
+
+    async def read(self, selection: Selection, fmt: Format) -> Buffer:
+        guest = await self._settled_guest(selection)
+        if guest is None:
+            raise DesktopError(f"no guest program owns {selection.name}")
+        if fmt not in guest.targets:
+            raise DesktopError(f"the owner of {selection.name} has no {fmt.value}")
+        target = guest.targets[fmt]
+        answer = await self._requestor.convert(
+            self._atom_of[selection], target, guest.time, self._patience
+        )
+        if answer.format != 8 and answer.data:
+            raise DesktopError(f"the owner of {selection.name} answered with no bytes")
+        (name,) = await self._x.atom_names([target])
+        return targets.decode(name, answer.data)
+
+    async def _settled_guest(self, selection: Selection) -> _GuestOwner | None:
+        """The owner, after it has said what it has if it has only just taken the selection."""
+        deadline = asyncio.get_running_loop().time() + self._patience.first_s
+        while (guest := self._guests.get(selection)) is not None and guest.query is not None:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise DesktopError(f"the owner of {selection.name} keeps changing")
+            await asyncio.wait([guest.query], timeout=left)
+        return guest
+
+    async def close(self) -> None:
+        queries = [guest.query for guest in self._guests.values() if guest.query is not None]
+        for query in queries:
+            query.cancel()
+        if queries:
+            await asyncio.wait(queries)
+        self._guests.clear()
+        await self._owner.close()
+        self._x.leave()

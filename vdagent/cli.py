@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""Which program was asked for, with which options, and how does it start and end?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import __version__, options
+from .errors import SystemFault, VdagentError
+
+if TYPE_CHECKING:
+    import asyncio
+
+PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
+# The parent of a daemonising session agent waits that long for the daemon, like the C peer's.
+READY_S = 10.0
+BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
+
+COMMANDS = """\
+Usage: vdagent COMMAND [OPTION…]
+
+  daemon    the system daemon: port, tablet, sessions (also: spice-vdagentd)
+  session   the session agent: clipboard, resolution (also: spice-vdagent)
+  lab       a real QEMU and spice-server with this program as the guest
+
+vdagent COMMAND --help tells the options; --version the version."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`vdagent COMMAND …`; the exit status."""
+    command, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ["--help"]
+    if command == "daemon":
+        return daemon_main(rest)
+    if command == "session":
+        return session_main(rest)
+    if command == "lab":
+        from .lab.cli import run
+
+        return run(rest)
+    if command == "--version":
+        print(f"vdagent {__version__}")
+        return 0
+    if command in ("-h", "--help", "help"):
+        print(COMMANDS)
+        return 0
+    print(f"vdagent: unknown command {command!r}; try vdagent --help", file=sys.stderr)
+    return 1
+
+
+def daemon_main(arguments: Sequence[str] | None = None) -> int:
+    """`vdagent daemon`, `spice-vdagentd`."""
+    found = _parse("vdagent daemon", "SPICE guest agent daemon.", options.DAEMON, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent daemon", found, BAD_OPTIONS_DAEMON)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    return _guarded("vdagent-daemon", found, _run_daemon)
+
+
+def session_main(arguments: Sequence[str] | None = None) -> int:
+    """`vdagent session`, `spice-vdagent`."""
+    found = _parse("vdagent session", "SPICE session agent.", options.SESSION, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent session", found, BAD_OPTIONS_SESSION)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    if found.get("file-xfer-open-dir", "0") not in ("0", "1"):
+        return _bad_options("vdagent session", "-o takes 0 or 1", BAD_OPTIONS_SESSION)
+    path = str(found.get("virtio-serial-port-path", options.PORT))
+    if not found.get("no-port-check") and not os.path.exists(path):
+        if found.get("debug"):
+            print(f"vdagent session: there is no {path}: nothing to do", file=sys.stderr)
+        return 0
+    return _guarded("vdagent-session", found, _run_session)
+
+
+Found = dict[str, "str | int"]
+
+
+def _parse(
+    program: str, summary: str, known: Sequence[options.Option], arguments: Sequence[str] | None
+) -> Found | str:
+    """The options, or what is wrong with them. Ends the process after --help."""
+    try:
+        return options.parse(
+            program, summary, known, sys.argv[1:] if arguments is None else arguments
+        )
+    except options.HelpWanted as text:
+        print(text)
+        raise SystemExit(0) from None
+    except options.UsageError as error:
+        return str(error)
+
+
+def _bad_options(program: str, what: str, status: int) -> int:
+    print(f"{program}: {what}; try {program} --help", file=sys.stderr)
+    return status
+
+
+def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:
+    """Run; an error is one sentence with a hint, and its traceback only with --debug."""
+    try:
+        return run(ident, found)
+    except VdagentError as error:
+        import logging
+
+        if logging.getLogger().handlers:
+            logging.getLogger().error("%s", error, exc_info=bool(found.get("debug")))
+        else:
+            print(f"{ident}: {error}", file=sys.stderr)
+        return 1
+
+
+def _without_ssl() -> None:
+    """asyncio imports ssl where it can; nothing here uses it, and it is 4 MB of memory."""
+    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
+
+
+def _run_daemon(ident: str, found: Found) -> int:
+    _without_ssl()
+    from . import daemonise, log
+    from .daemon import Settings, run
+    from .transport.unix_socket import activated_socket, bind
+
+    defaults = Settings()
+    settings = Settings(
+        port=str(found.get("virtio-serial-port-path", defaults.port)),
+        socket=str(found.get("vdagentd-socket", defaults.socket)),
+        uinput=str(found.get("uinput-device", defaults.uinput)),
+        fake_uinput="fake-uinput" in found,
+        one_session="one-session" in found,
+        session_integration="disable-session-integration" not in found,
+    )
+    foreground = "foreground" in found
+    listener = activated_socket()
+    own_socket = listener is None
+    if listener is None:
+        # By hand a missing device is a mistake to be told; under systemd's socket it may yet come.
+        _must_exist(settings.port, "port", "has this VM a SPICE channel? is virtio_console loaded?")
+        _must_exist(settings.uinput, "tablet", "load the kernel module: modprobe uinput")
+        listener = bind(settings.socket)
+    ready = None if foreground else daemonise.daemonise(READY_S)
+    log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
+    wrote_pid = False
+    if ready is not None:
+        wrote_pid = daemonise.write_pid_file(PID_FILE)
+        ready(True)
+    try:
+        return _serve(lambda stop: run(settings, listener, stop))
+    finally:
+        if own_socket:
+            _unlink(settings.socket)
+        if wrote_pid:
+            _unlink(PID_FILE)
+
+
+def _run_session(ident: str, found: Found) -> int:
+    _without_ssl()
+    from . import daemonise, log
+    from .session import Settings, run
+
+    defaults = Settings()
+    open_dir = found.get("file-xfer-open-dir")
+    settings = Settings(
+        port=str(found.get("virtio-serial-port-path", defaults.port)),
+        socket=str(found.get("vdagentd-socket", defaults.socket)),
+        save_dir=_text(found.get("file-xfer-save-dir")),
+        open_dir=None if open_dir is None else open_dir == "1",
+        display=_text(found.get("display")),
+    )
+    foreground = "foreground" in found
+    ready = None if foreground else daemonise.daemonise(READY_S)
+    log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
+    say_ready = (lambda: ready(True)) if ready is not None else (lambda: None)
+    try:
+        return _serve(lambda stop: run(settings, stop, say_ready))
+    except BaseException as error:
+        if ready is not None:
+            if isinstance(error, VdagentError):
+                print(f"{ident}: {error}", file=sys.stderr)
+            ready(False)
+        raise
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _must_exist(path: str, layer: str, hint: str) -> None:
+    if not os.path.exists(path):
+        raise SystemFault(f"{layer}: there is no {path}", hint)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
+    """Run a program until it ends by itself or a signal asks it to."""
+    import asyncio
+
+    async def serve() -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        return await program(stop)
+
+    return asyncio.run(serve())

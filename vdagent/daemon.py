@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""The system daemon: one port to the host, one tablet, any number of session agents.
+
+Composition root: `_FROM_HOST` and `_FROM_AGENT` are the whole of what it does with each message. The
+port is open exactly while the active session has reported its screens and the tablet for them exists:
+spice-server sends the pointer to an open port, whatever was announced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .agent_link import AgentLink
+from .errors import SystemFault
+from .handlers.clipboard_routing import ClipboardRouting
+from .handlers.file_routing import FileRouting
+from .handlers.mouse import Mouse
+from .handlers.relay import Relay
+from .handlers.sessions import Agent, Sessions
+from .host_link import HostLink
+from .protocol import messages as m
+from .protocol import udscs
+from .protocol.events import Broken, MouseStates, Skipped
+from .protocol.host_connection import Event
+from .transport.unix_socket import PeerCredentials, serve
+
+log = logging.getLogger("daemon")
+
+MAX_AGENTS = 128
+# No tablet, no open port: try again this often.
+TABLET_RETRY_S = 2.0
+# More than this waits to be written to a host that does not read: read nothing more for it.
+HOST_FULL = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The daemon's command line."""
+
+    port: str = "/dev/virtio-ports/com.redhat.spice.0"
+    socket: str = "/run/spice-vdagentd/spice-vdagent-sock"
+    uinput: str = "/dev/uinput"
+    fake_uinput: bool = False
+    one_session: bool = False
+    session_integration: bool = True
+
+
+class Daemon:
+    """Everything the daemon owns, wired."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self.stopped = self._loop.create_future()
+        self.host = HostLink(
+            settings.port, self._from_host, self._host_opened, self._host_lost, self._back_pressure
+        )
+        self.sessions = Sessions(self._active_changed)
+        self.mouse = Mouse(self._make_tablet)
+        self.clipboard = ClipboardRouting(self.host, self.sessions, self._loop.call_later)
+        self.files = FileRouting(self.host, self.sessions)
+        self.relay = Relay(self.host, self.sessions)
+        self._links: set[AgentLink] = set()
+        self._client_known = False
+        self._host_waits = self._agents_wait = False
+        self._tablet_timer: asyncio.TimerHandle | None = None
+        self._tablet_complaint = ""
+        self._FROM_HOST: dict[type, Callable[[Any], None]] = {
+            MouseStates: self._on_mouse,
+            m.MouseState: self._on_mouse_state,
+            m.MonitorsConfig: self.relay.monitors,
+            m.GraphicsDeviceInfo: self.relay.devices,
+            m.AudioVolumeSync: self.relay.volume,
+            m.ClipboardGrab: self.clipboard.host_grab,
+            m.ClipboardRequest: self.clipboard.host_request,
+            m.Clipboard: self.clipboard.host_data,
+            m.ClipboardBegin: self.clipboard.host_begin,
+            m.ClipboardPart: self.clipboard.host_part,
+            m.ClipboardEnd: self.clipboard.host_end,
+            m.ClipboardRelease: self.clipboard.host_release,
+            m.FileXferStart: self.files.host_start,
+            m.FileXferData: self.files.host_data,
+            m.FileXferStatus: self.files.host_status,
+            m.AnnounceCapabilities: self._on_announce,
+            m.ClientDisconnected: self._on_client_disconnected,
+            m.MaxClipboard: _nothing,  # kept by the connection
+            m.DisplayConfig: _nothing,  # wallpaper and fonts: a Windows matter
+            m.Reply: _nothing,
+            Skipped: _log_skipped,
+            Broken: self._on_broken,
+        }
+        self._FROM_AGENT: dict[type, Callable[[Agent, Any], None]] = {
+            udscs.GuestResolution: self._on_resolution,
+            m.ClipboardGrab: self.clipboard.agent_grab,
+            m.ClipboardRequest: self.clipboard.agent_request,
+            m.Clipboard: self.clipboard.agent_data,
+            m.ClipboardBegin: self.clipboard.agent_begin,
+            m.ClipboardPart: self.clipboard.agent_part,
+            m.ClipboardEnd: self.clipboard.agent_end,
+            m.ClipboardRelease: self.clipboard.agent_release,
+            m.FileXferStatus: self.files.agent_status,
+            Skipped: _log_skipped_of_agent,
+        }
+
+    # -- the host --------------------------------------------------------------------------------
+
+    def _from_host(self, events: list[Event]) -> None:
+        for event in events:
+            self._FROM_HOST[type(event)](event)
+        self._back_pressure()
+
+    def _host_opened(self) -> None:
+        self._host_waits = False
+        self.host.announce()
+
+    def _host_lost(self) -> None:
+        self._forget_client()
+        self._back_pressure()
+
+    def _on_announce(self, msg: m.AnnounceCapabilities) -> None:
+        if msg.request:
+            self._forget_client()
+        log.info("host: a client can %s", ", ".join(msg.capabilities.names()).lower() or "nothing")
+        self._client_known = True
+        self.clipboard.client_arrived()
+
+    def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
+        log.info("host: the client left")
+        self._forget_client()
+
+    def _forget_client(self) -> None:
+        self.mouse.forget()
+        self.clipboard.client_gone()
+        self.files.client_gone()
+        if self._client_known:
+            self._client_known = False
+            self.relay.client_gone()
+
+    def _on_broken(self, event: Broken) -> None:
+        self.host.reopen(event.reason)
+
+    def _on_mouse(self, event: MouseStates) -> None:
+        if not self.mouse.handle(event.states):
+            self._settle()
+
+    def _on_mouse_state(self, msg: m.MouseState) -> None:
+        self._on_mouse(MouseStates([(msg.x, msg.y, msg.buttons, msg.display_id)]))
+
+    # -- session agents --------------------------------------------------------------------------
+
+    def accept(self, connection: socket.socket, peer: PeerCredentials) -> None:
+        """A session agent connected."""
+        if len(self._links) >= MAX_AGENTS:
+            log.warning("session: refused pid %d: %d are connected", peer.pid, len(self._links))
+            connection.close()
+            return
+        link = AgentLink(connection, peer, self._from_agent, self._agent_gone, self._back_pressure)
+        link.pause(self._agents_wait)
+        self._links.add(link)
+        self.sessions.add(link)
+        log.info("session: a %s connected", link)
+
+    def _from_agent(self, agent: AgentLink, messages: list[udscs.FromAgent]) -> None:
+        for msg in messages:
+            self._FROM_AGENT[type(msg)](agent, msg)
+        self._back_pressure()
+
+    def _on_resolution(self, agent: Agent, msg: udscs.GuestResolution) -> None:
+        log.debug("session: the %s reports %s", agent, msg)
+        self.sessions.reported(agent, msg)
+        self._settle()
+
+    def _agent_gone(self, agent: AgentLink) -> None:
+        self._links.discard(agent)
+        self.clipboard.agent_gone(agent)
+        self.files.agent_gone(agent)
+        self.sessions.remove(agent)
+
+    def _active_changed(self, active: Agent | None) -> None:
+        log.info("session: active is %s", f"the {active}" if active else "none")
+        self.clipboard.active_changed(active)
+        self.relay.active_changed(active)
+        self._settle()
+
+    # -- tablet and port -------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Make tablet and port what the active session's screens ask for."""
+        if self._tablet_timer is not None:
+            self._tablet_timer.cancel()
+            self._tablet_timer = None
+        active = self.sessions.active
+        if active is None or active.desktop is None:
+            if self._settings.one_session and self.host.is_wanted and not self.stopped.done():
+                self.stopped.set_result(0)
+            self.host.close()
+            self._forget_client()
+            self.mouse.hide()
+            return
+        try:
+            self.mouse.show(active.desktop)
+        except SystemFault as error:
+            self._no_tablet(error)
+        else:
+            self._tablet_complaint = ""
+            self.host.open()
+
+    def _no_tablet(self, error: SystemFault) -> None:
+        """Without a tablet an open port would swallow the viewer's pointer: stay closed."""
+        if str(error) != self._tablet_complaint:
+            self._tablet_complaint = str(error)
+            log.error("%s; the port stays closed, the pointer would be dead otherwise", error)
+        self.host.close()
+        self._forget_client()
+        self._tablet_timer = self._loop.call_later(TABLET_RETRY_S, self._settle)
+
+    def _make_tablet(self, width: int, height: int) -> Any:
+        from .backends.uinput import Tablet
+
+        tablet = Tablet(self._settings.uinput, width, height, fake=self._settings.fake_uinput)
+        tablet.on_drained = self._back_pressure
+        return tablet
+
+    # -- back-pressure ---------------------------------------------------------------------------
+
+    def _back_pressure(self) -> None:
+        """Read the host only while its receivers have room, and sessions while the host has."""
+        active, pointer = self.sessions.active, self.mouse.pointer
+        host_full = self.host.queued > HOST_FULL
+        host_waits = (
+            host_full
+            or (pointer is not None and pointer.backlog > 0)
+            or (isinstance(active, AgentLink) and active.is_full)
+        )
+        if host_waits != self._host_waits:
+            self._host_waits = host_waits
+            self.host.pause(host_waits)
+        if host_full != self._agents_wait:
+            self._agents_wait = host_full
+            for link in self._links:
+                link.pause(host_full)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Withdraw the guest's offers as far as that goes without waiting, and let go of everything."""
+        self.clipboard.active_changed(None)
+        self.host.close()
+        self.mouse.hide()
+        for link in list(self._links):
+            link.close()
+
+
+def _nothing(msg: object) -> None:
+    """A message that is understood and means nothing here."""
+
+
+def _log_skipped(event: Skipped) -> None:
+    log.warning("host: skipped %s", event.reason)
+
+
+def _log_skipped_of_agent(agent: Agent, event: Skipped) -> None:
+    log.warning("session: skipped %s of the %s", event.reason, agent)
+
+
+async def run(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> int:
+    """Serve until `stop` is set; the exit status."""
+    daemon = Daemon(settings)
+    stop_serving = serve(listener, daemon.accept)
+    gc.collect()
+    gc.freeze()
+    stopping = asyncio.ensure_future(stop.wait())
+    done, _ = await asyncio.wait((stopping, daemon.stopped), return_when=asyncio.FIRST_COMPLETED)
+    stop_serving()
+    daemon.close()
+    return daemon.stopped.result() if daemon.stopped in done else 0

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""Who owns a selection, the viewer or the guest, and where does its content go? (daemon)
+
+The daemon holds offers, never content: a request and its answer only pass through. It answers in place
+of whoever cannot: a request of the host gets its answer whatever happens to the session, a paste in
+the guest ends whatever happens to the viewer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from ..protocol.constants import Capability, ClipboardSelection, ClipboardType
+from ..protocol.messages import (
+    Clipboard,
+    ClipboardBegin,
+    ClipboardEnd,
+    ClipboardGrab,
+    ClipboardPart,
+    ClipboardRelease,
+    ClipboardRequest,
+)
+from .host import Host
+from .sessions import Agent, Sessions
+
+log = logging.getLogger("clipboard")
+
+SELECTIONS = (ClipboardSelection.CLIPBOARD, ClipboardSelection.PRIMARY)
+MAX_PENDING = 256
+# Our own session agent answers within 10 s and asks no longer than that; these catch others'.
+ANSWER_S = 30.0
+PASTE_S = 15.0
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
+
+class Pending:
+    """Requests that wait for their answer, oldest first; each ends by `expire` at the latest."""
+
+    def __init__(
+        self, call_later: CallLater, timeout_s: float, expire: Callable[[int, int], None]
+    ) -> None:
+        self._call_later, self._timeout_s, self._expire = call_later, timeout_s, expire
+        self._waiting: list[tuple[int, int, Timer]] = []
+
+    def add(self, selection: int, type_: int) -> bool:
+        """Wait for one more; False if too many wait already."""
+        if len(self._waiting) >= MAX_PENDING:
+            return False
+        timer = self._call_later(self._timeout_s, lambda: self._expired(timer))
+        self._waiting.append((selection, type_, timer))
+        return True
+
+    def answered(self, selection: int, type_: int) -> int:
+        """An answer came: the type that was asked for, which `type_` need not be."""
+        same = [w for w in self._waiting if w[0] == selection]
+        exact = [w for w in same if w[1] == type_]
+        for found in (exact or same)[:1]:
+            self._waiting.remove(found)
+            found[2].cancel()
+            return found[1] if type_ == ClipboardType.NONE else type_
+        return type_
+
+    def expire_all(self) -> None:
+        """Nobody will answer any more."""
+        waiting, self._waiting = self._waiting, []
+        for selection, type_, timer in waiting:
+            timer.cancel()
+            self._expire(selection, type_)
+
+    def _expired(self, timer: Timer) -> None:
+        for waiting in [w for w in self._waiting if w[2] is timer]:
+            self._waiting.remove(waiting)
+            self._expire(*waiting[:2])
+
+
+class ClipboardRouting:
+    """Passes the clipboard between the host and the active session agent."""
+
+    def __init__(self, host: Host, sessions: Sessions, call_later: CallLater) -> None:
+        self._host, self._sessions = host, sessions
+        self.client_offers: dict[int, tuple[int, ...]] = {}
+        self.guest_owned: set[int] = set()  # our grabs that the client holds
+        self._of_host = Pending(call_later, ANSWER_S, self._answer_host)
+        self._of_guest = Pending(call_later, PASTE_S, self._answer_guest)
+        self._to_agent: Agent | None = None  # takes the Clipboard message in parts from the host
+        self._to_host: Agent | None = None  # gives the one to the host
+
+    # -- from the host ---------------------------------------------------------------------------
+
+    def host_grab(self, msg: ClipboardGrab) -> None:
+        if msg.selection not in SELECTIONS:
+            return
+        self.guest_owned.discard(msg.selection)
+        self.client_offers[msg.selection] = msg.types
+        active = self._sessions.active
+        if active is not None:
+            active.offers.pop(msg.selection, None)
+            active.send(ClipboardGrab(msg.selection, msg.types))
+
+    def host_request(self, msg: ClipboardRequest) -> None:
+        active = self._sessions.active
+        if (
+            active is None
+            or msg.selection not in SELECTIONS
+            or msg.type == ClipboardType.NONE  # UTM asks for it
+            or not self._of_host.add(msg.selection, msg.type)
+        ):
+            self._answer_host(msg.selection, msg.type)
+        else:
+            active.send(msg)
+
+    def host_data(self, msg: Clipboard) -> None:
+        type_ = self._of_guest.answered(msg.selection, msg.type)
+        if self._sessions.active is not None:
+            self._sessions.active.send(Clipboard(msg.selection, type_, msg.data))
+
+    def host_begin(self, msg: ClipboardBegin) -> None:
+        self._of_guest.answered(msg.selection, msg.type)
+        self._to_agent = self._sessions.active
+        if self._to_agent is not None:
+            self._to_agent.send(msg)
+
+    def host_part(self, msg: ClipboardPart) -> None:
+        if self._to_agent is not None:
+            self._to_agent.send(msg)
+
+    def host_end(self, msg: ClipboardEnd) -> None:
+        self._to_agent = None
+
+    def host_release(self, msg: ClipboardRelease) -> None:
+        self.client_offers.pop(msg.selection, None)
+        if self._sessions.active is not None and msg.selection in SELECTIONS:
+            self._sessions.active.send(msg)
+
+    # -- from an agent ---------------------------------------------------------------------------
+
+    def agent_grab(self, agent: Agent, msg: ClipboardGrab) -> None:
+        if msg.selection not in SELECTIONS:
+            return
+        agent.offers[msg.selection] = msg.types
+        if agent is self._sessions.active:
+            self.client_offers.pop(msg.selection, None)
+        self._offer(agent, msg.selection)
+
+    def agent_request(self, agent: Agent, msg: ClipboardRequest) -> None:
+        if self._may_talk(agent, msg.selection) and self._of_guest.add(msg.selection, msg.type):
+            self._host.send(msg)
+        else:
+            # The asked type, not NONE: the C agent's paste would go on waiting.
+            agent.send(Clipboard(msg.selection, msg.type, b""))
+
+    def agent_data(self, agent: Agent, msg: Clipboard) -> None:
+        if not self._may_talk(agent, msg.selection):
+            return
+        type_ = self._of_host.answered(msg.selection, msg.type)
+        data = msg.data if self._is_wanted(len(msg.data)) else b""
+        self._host.send(Clipboard(msg.selection, type_, data))
+
+    def agent_begin(self, agent: Agent, msg: ClipboardBegin) -> None:
+        if not self._may_talk(agent, msg.selection):
+            return
+        self._of_host.answered(msg.selection, msg.type)
+        if self._is_wanted(msg.size) and not self._host.sending_parts:
+            self._to_host = agent
+            self._host.send_begin(msg)
+        else:
+            self._host.send(Clipboard(msg.selection, msg.type, b""))
+
+    def agent_part(self, agent: Agent, msg: ClipboardPart) -> None:
+        if agent is self._to_host:
+            self._host.send_part(msg)
+
+    def agent_end(self, agent: Agent, msg: ClipboardEnd) -> None:
+        if agent is self._to_host:
+            self._to_host = None
+
+    def agent_release(self, agent: Agent, msg: ClipboardRelease) -> None:
+        agent.offers.pop(msg.selection, None)
+        if agent is self._sessions.active and msg.selection in self.guest_owned:
+            self.guest_owned.discard(msg.selection)
+            self._host.send(msg)
+
+    # -- who is there ----------------------------------------------------------------------------
+
+    def active_changed(self, active: Agent | None) -> None:
+        """Another session speaks for the guest: withdraw the old one's offers, hand on the client's."""
+        self._of_host.expire_all()
+        self._of_guest.expire_all()
+        for selection in sorted(self.guest_owned):
+            self._host.send(ClipboardRelease(selection))
+        self.guest_owned.clear()
+        if active is not None:
+            for selection, types in self.client_offers.items():
+                active.send(ClipboardGrab(selection, types))
+            self.client_arrived()
+
+    def client_arrived(self) -> None:
+        """A client can be offered what the guest has."""
+        active = self._sessions.active
+        if active is not None:
+            for selection in sorted(active.offers):
+                if selection not in self.guest_owned and selection not in self.client_offers:
+                    self._offer(active, selection)
+
+    def client_gone(self) -> None:
+        """The client has gone, or the host with it: nothing it offered or asked for is left."""
+        self.client_offers.clear()
+        self.guest_owned.clear()
+        self._of_host.expire_all()
+        self._of_guest.expire_all()
+        self._to_host = None
+        if self._to_agent is not None:
+            agent, self._to_agent = self._to_agent, None
+            # Its message cannot be completed, and whatever we wrote now would be its content.
+            agent.drop("the viewer left in the middle of a large clipboard message")
+
+    def agent_gone(self, agent: Agent) -> None:
+        """An agent's connection has ended."""
+        if agent is self._to_agent:
+            self._to_agent = None
+        if agent is self._to_host:
+            self._to_host = None
+            if self._host.sending_parts:
+                self._host.reopen("a session ended in the middle of a large clipboard message")
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _may_talk(self, agent: Agent, selection: int) -> bool:
+        client = self._host.client
+        return (
+            agent is self._sessions.active
+            and self._host.is_open
+            and client.has(Capability.CLIPBOARD_BY_DEMAND)
+            and selection in SELECTIONS
+            and (selection == 0 or client.has(Capability.CLIPBOARD_SELECTION))
+        )
+
+    def _is_wanted(self, size: int) -> bool:
+        return self._host.max_clipboard < 0 or size <= self._host.max_clipboard
+
+    def _offer(self, agent: Agent, selection: int) -> None:
+        if self._may_talk(agent, selection):
+            self.guest_owned.add(selection)
+            self._host.grab(selection, agent.offers[selection])
+
+    def _answer_host(self, selection: int, type_: int) -> None:
+        self._host.send(Clipboard(selection, type_, b""))
+
+    def _answer_guest(self, selection: int, type_: int) -> None:
+        if self._sessions.active is not None:
+            self._sessions.active.send(Clipboard(selection, type_, b""))

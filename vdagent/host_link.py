@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""The host, seen from the daemon: the port, and what is agreed on its present connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .protocol.capabilities import NO_CAPABILITIES, Capabilities
+from .protocol.host_connection import Event, HostConnection
+from .protocol.messages import ClipboardBegin, ClipboardPart, Message
+from .transport.virtio_port import VirtioPort
+
+
+class HostLink:
+    """Implements handlers.host.Host over the virtio port."""
+
+    def __init__(
+        self,
+        path: str,
+        on_events: Callable[[list[Event]], None],
+        on_open: Callable[[], None],
+        on_lost: Callable[[], None],
+        on_drained: Callable[[], None],
+    ) -> None:
+        self._on_events, self._on_open, self._on_lost = on_events, on_open, on_lost
+        self._connection: HostConnection | None = None
+        self.port = VirtioPort(path, self._opened, self._received, self._lost, on_drained)
+        self.is_wanted = False
+
+    # -- opening and closing ---------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Have the port open from now on."""
+        self.is_wanted = True
+        self.port.open()
+
+    def close(self) -> None:
+        """Close the port; the host and its viewer see the agent go."""
+        self.is_wanted = False
+        self._connection = None
+        self.port.close()
+
+    def reopen(self, reason: str) -> None:
+        """Make a new connection: this one is out of step."""
+        self.port.reopen(reason)
+
+    def _opened(self) -> None:
+        self._connection = HostConnection()
+        self._on_open()
+
+    def _lost(self, reason: str) -> None:
+        self._connection = None
+        self._on_lost()
+
+    # -- the connection --------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def client(self) -> Capabilities:
+        return self._connection.client if self._connection else NO_CAPABILITIES
+
+    @property
+    def max_clipboard(self) -> int:
+        return self._connection.max_clipboard if self._connection else -1
+
+    @property
+    def sending_parts(self) -> bool:
+        return self._connection is not None and self._connection.sending_parts
+
+    @property
+    def queued(self) -> int:
+        """Bytes the host has not taken yet."""
+        return self.port.link.queued if self.port.link else 0
+
+    def pause(self, paused: bool) -> None:
+        """Whether to leave the host's bytes where they are."""
+        self.port.pause(paused)
+
+    def _received(self, data: memoryview) -> None:
+        if self._connection is not None:
+            events = self._connection.receive_data(data)
+            self._flush()
+            self._on_events(events)
+
+    def announce(self) -> None:
+        if self._connection is not None:
+            self._connection.announce()
+            self._flush()
+
+    def send(self, msg: Message) -> None:
+        if self._connection is not None:
+            self._connection.send(msg)
+            self._flush()
+
+    def grab(self, selection: int, types: tuple[int, ...]) -> None:
+        if self._connection is not None:
+            self._connection.grab(selection, types)
+            self._flush()
+
+    def send_begin(self, begin: ClipboardBegin) -> None:
+        if self._connection is not None:
+            self._connection.send_begin(begin)
+            self._flush()
+
+    def send_part(self, part: ClipboardPart) -> None:
+        if self._connection is not None:
+            self._connection.send_part(part)
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._connection is not None and (data := self._connection.data_to_send()):
+            self.port.write(data)

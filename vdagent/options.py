@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Which options do the two programs have? The C peer's: same letters, same names, same defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PORT = "/dev/virtio-ports/com.redhat.spice.0"
+SOCKET = "/run/spice-vdagentd/spice-vdagent-sock"
+
+
+class UsageError(Exception):
+    """What is wrong with a command line."""
+
+
+class HelpWanted(Exception):
+    """-h, --help: the text to print."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; `value` names its argument, "" means it is a flag (counted)."""
+
+    letter: str
+    name: str
+    value: str
+    help: str
+
+
+DAEMON = (
+    Option("d", "debug", "", "log what happens; twice: pointer events too"),
+    Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
+    Option("S", "vdagentd-socket", "PATH", f"socket for session agents ({SOCKET})"),
+    Option("u", "uinput-device", "PATH", "uinput node (/dev/uinput)"),
+    Option("f", "fake-uinput", "", "write events only, to a FIFO or file"),
+    Option("x", "foreground", "", "stay attached, log to stderr"),
+    Option("o", "one-session", "", "exit when the active session ends"),
+    Option("X", "disable-session-integration", "", "do not ask logind who is active"),
+)
+SESSION = (
+    Option("d", "debug", "", "log what happens"),
+    Option("s", "virtio-serial-port-path", "PATH", f"without this path: exit quietly ({PORT})"),
+    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    Option("x", "foreground", "", "stay attached, log to stderr"),
+    Option("f", "file-xfer-save-dir", "DIR", "xdg-desktop, xdg-download or a directory"),
+    Option("o", "file-xfer-open-dir", "0|1", "open the directory after a transfer"),
+    Option("", "no-port-check", "", "start also where there is no SPICE port"),
+    Option("", "display", "NAME", "X display instead of $DISPLAY"),
+)
+VERSION = Option("", "version", "", "print the version")
+HELP = Option("h", "help", "", "this text")
+
+
+def usage(program: str, summary: str, options: Sequence[Option]) -> str:
+    """The --help text."""
+    lines = [f"Usage: {program} [OPTION…]", "", summary, ""]
+    for option in (*options, VERSION, HELP):
+        letter = f"-{option.letter}, " if option.letter else "    "
+        name = f"--{option.name}{'=' + option.value if option.value else ''}"
+        lines.append(f"  {letter}{name:38} {option.help}")
+    return "\n".join(lines)
+
+
+def parse(
+    program: str, summary: str, options: Sequence[Option], arguments: Sequence[str]
+) -> dict[str, str | int]:
+    """Option name → value, or for flags how often. Raises UsageError or HelpWanted.
+
+    Understands what getopt_long does: -dd, -sPATH, -s PATH, --name=VALUE, --name VALUE, and
+    unambiguous beginnings of long names.
+    """
+    known = (*options, VERSION, HELP)
+    found: dict[str, str | int] = {}
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            break
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            option = _by_name(known, name)
+            if option.value:
+                found[option.name] = value if equals else _argument(option, rest)
+            elif equals:
+                raise UsageError(f"--{option.name} takes no value")
+            else:
+                found[option.name] = int(found.get(option.name, 0)) + 1
+        elif word.startswith("-") and len(word) > 1:
+            _letters(known, word[1:], rest, found)
+        else:
+            raise UsageError(f"unexpected argument {word!r}")
+    if rest:
+        raise UsageError(f"unexpected argument {rest[0]!r}")
+    if HELP.name in found:
+        raise HelpWanted(usage(program, summary, options))
+    return found
+
+
+def _letters(
+    known: Sequence[Option], letters: str, rest: list[str], found: dict[str, str | int]
+) -> None:
+    while letters:
+        letter, letters = letters[0], letters[1:]
+        option = next((o for o in known if o.letter == letter), None)
+        if option is None:
+            raise UsageError(f"unknown option -{letter}")
+        if option.value:
+            found[option.name] = letters or _argument(option, rest)
+            return
+        found[option.name] = int(found.get(option.name, 0)) + 1
+
+
+def _by_name(known: Sequence[Option], name: str) -> Option:
+    exact = [o for o in known if o.name == name]
+    starting = [o for o in known if name and o.name.startswith(name)]
+    if len(exact or starting) != 1:
+        raise UsageError(f"unknown option --{name}")
+    return (exact or starting)[0]
+
+
+def _argument(option: Option, rest: list[str]) -> str:
+    if not rest:
+        raise UsageError(f"--{option.name} needs {option.value}")
+    return rest.pop(0)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""What else than a message can come out of a wire?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MouseStates:
+    """Pointer messages that came one behind the other: (x, y, buttons, display_id) each."""
+
+    states: list[tuple[int, int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A message that was left out, and why; the stream stays in step."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The stream is out of step; nothing more can be read from this connection."""
+
+    reason: str

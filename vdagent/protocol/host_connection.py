@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""What is agreed between this guest, the host and its client, and what may be said when?
+
+One instance per connection of the port: capabilities, grab serials and the clipboard limit belong to
+a client and go with it. Feed it the host's bytes, act on the events, write what it has to send.
+"""
+
+from __future__ import annotations
+
+from ..errors import FramingError, ProtocolError
+from .capabilities import NO_CAPABILITIES, OURS, Capabilities
+from .chunks import ChunkReader, Mouse, headers
+from .constants import (
+    MAX_CLIPBOARD,
+    MAX_FILE_DATA,
+    MAX_SMALL,
+    WHOLE_CLIPBOARD,
+    Capability,
+    MessageType,
+)
+from .events import Broken, MouseStates, Skipped
+from .framing import Plan, skip
+from .messages import (
+    MESSAGES,
+    AnnounceCapabilities,
+    Buffer,
+    ClientDisconnected,
+    Clipboard,
+    ClipboardBegin,
+    ClipboardEnd,
+    ClipboardGrab,
+    ClipboardPart,
+    MaxClipboard,
+    Message,
+)
+
+_LIMITS = {
+    MessageType.CLIPBOARD: MAX_CLIPBOARD,
+    MessageType.FILE_XFER_DATA: MAX_FILE_DATA,
+}
+_SERIALS = 1 << 32
+# Messages that wait behind a Clipboard message in parts. Its session is dropped when it stalls, so
+# only a host that floods us meanwhile gets here; it loses replies, not data.
+MAX_DEFERRED = 1024
+
+
+Event = Message | MouseStates | ClipboardBegin | ClipboardPart | ClipboardEnd | Skipped | Broken
+
+
+class HostConnection:
+    """The agent's side of the port, sans-IO."""
+
+    def __init__(self, ours: Capabilities = OURS) -> None:
+        self.ours = ours
+        self.client = NO_CAPABILITIES
+        self.client_connected = False
+        self.announced = False
+        self.max_clipboard = -1
+        self._serials: dict[int, int] = {}
+        self._reader = ChunkReader(self)
+        self._events: list[Event] = []
+        self._out: list[Buffer] = []
+        self._swallow = False  # an incoming Clipboard message in parts was refused
+        self._begin_caps = NO_CAPABILITIES
+        self._left_out = 0  # bytes of an outgoing Clipboard message still to come
+        self._deferred: list[Message] = []
+
+    # -- what the host says ----------------------------------------------------------------------
+
+    def receive_data(self, data: memoryview) -> list[Event]:
+        """Take bytes from the host; what they mean, in order.
+
+        Views in ClipboardPart point into `data`: use or copy them before it is filled again.
+        """
+        self._events = []
+        try:
+            self._reader.feed(data)
+        except FramingError as error:
+            self._events.append(Broken(error.message))
+        return self._events
+
+    def mouse(self, states: list[Mouse]) -> None:
+        self._events.append(MouseStates(states))
+
+    def plan(self, port: int, type_: int, size: int) -> Plan:
+        cls = MESSAGES.get(type_)  # type: ignore[call-overload]  # any u32 may come
+        if cls is None:
+            self._events.append(Skipped(f"unknown message type {type_}, {size} bytes"))
+            return skip(size)
+        limit = _LIMITS.get(type_, MAX_SMALL)  # type: ignore[call-overload]
+        if type_ == MessageType.CLIPBOARD and size > WHOLE_CLIPBOARD:
+            self._begin_caps = self.client
+            return Plan(size, len(Clipboard(0, 0, b"").head(self.client)))
+        if size > limit:
+            self._events.append(Skipped(f"{cls.TYPE.name}: {size} bytes, at most {limit}"))
+            return skip(size)
+        return Plan(size, size)
+
+    def begin(self, type_: int, size: int, collected: bytearray) -> None:
+        head = Clipboard.decode(collected, self._begin_caps)
+        size -= len(collected)
+        self._swallow = size > MAX_CLIPBOARD
+        if self._swallow:
+            self._events.append(Skipped(f"CLIPBOARD: {size} bytes, at most {MAX_CLIPBOARD}"))
+            self._events.append(Clipboard(head.selection, head.type, b""))
+        else:
+            self._events.append(ClipboardBegin(head.selection, head.type, size))
+
+    def part(self, view: memoryview) -> None:
+        if self._swallow:
+            return
+        last = self._events[-1] if self._events else None
+        if isinstance(last, ClipboardPart):
+            last.views.append(view)
+        else:
+            self._events.append(ClipboardPart([view]))
+
+    def end(self) -> None:
+        if not self._swallow:
+            self._events.append(ClipboardEnd())
+
+    def whole(self, port: int, type_: int, body: bytearray) -> None:
+        cls = MESSAGES[MessageType(type_)]
+        try:
+            self._handle(cls.decode(memoryview(body), self.client))
+        except ProtocolError as error:
+            self._events.append(Skipped(error.message))
+
+    def _handle(self, msg: Message) -> None:
+        if isinstance(msg, AnnounceCapabilities):
+            return self._on_announce(msg)
+        if isinstance(msg, ClipboardGrab) and not self._in_turn(msg):
+            self._events.append(Skipped(f"CLIPBOARD_GRAB with stale serial {msg.serial}"))
+            return
+        if isinstance(msg, ClientDisconnected):
+            self._reader.reset_client()
+            self._forget_client()
+        elif isinstance(msg, MaxClipboard):
+            self.max_clipboard = msg.max
+        self._events.append(msg)
+
+    def _on_announce(self, msg: AnnounceCapabilities) -> None:
+        if msg.request:
+            self._forget_client()
+        self.client = msg.capabilities
+        self.client_connected = True
+        self._events.append(msg)
+        if msg.request and not (self.is_qemu and self.announced):
+            self.send(AnnounceCapabilities(False, self.ours))
+            self.announced = True
+
+    def _forget_client(self) -> None:
+        self.client = NO_CAPABILITIES
+        self.client_connected = False
+        self.max_clipboard = -1
+        self._serials.clear()
+
+    def _in_turn(self, grab: ClipboardGrab) -> bool:
+        """Whether a client's grab is not older than ours. Equal: its turn; one less: both grabbed
+        at once, and the client wins; others are stale (spice-gtk and the C daemon agree)."""
+        if grab.serial is None:
+            return True
+        expected = self._serials.get(grab.selection, 0)
+        if grab.serial == expected:
+            self._serials[grab.selection] = (expected + 1) % _SERIALS
+            return True
+        return grab.serial == (expected - 1) % _SERIALS
+
+    @property
+    def is_qemu(self) -> bool:
+        """Whether the host is QEMU's own qemu-vdagent: it knows neither monitors nor replies.
+
+        From QEMU 10 a second ANNOUNCE on one connection makes it close the port.
+        """
+        return not (
+            self.client.has(Capability.MONITORS_CONFIG) or self.client.has(Capability.REPLY)
+        )
+
+    # -- what we say -----------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """Say what we can do and ask for the client's capabilities: our first word on a port."""
+        self.announced = True
+        self.send(AnnounceCapabilities(True, self.ours))
+
+    def grab(self, selection: int, types: tuple[int, ...]) -> None:
+        """Offer `types` to the client, with the serial it expects."""
+        serial = self._serials.get(selection, 0)
+        self._serials[selection] = (serial + 1) % _SERIALS
+        self.send(ClipboardGrab(selection, types, serial))
+
+    def send(self, msg: Message) -> None:
+        """Queue one message; behind the rest of a Clipboard message that is on its way in parts."""
+        if self._left_out:
+            if len(self._deferred) < MAX_DEFERRED:
+                self._deferred.append(msg)
+        elif isinstance(msg, Clipboard):
+            head = msg.head(self.client)
+            self._out.append(headers(msg.TYPE, len(head) + len(msg.data)) + head)
+            self._out.append(msg.data)
+        else:
+            body = msg.encode(self.client)
+            self._out.append(headers(msg.TYPE, len(body)) + body)
+
+    @property
+    def sending_parts(self) -> bool:
+        """Whether a Clipboard message is on its way in parts; the port cannot be used otherwise
+        until its last byte, and has to be closed if that never comes."""
+        return self._left_out > 0
+
+    def send_begin(self, begin: ClipboardBegin) -> None:
+        """Start a Clipboard message whose `size` bytes follow by `send_part`."""
+        head = Clipboard(begin.selection, begin.type, b"").head(self.client)
+        self._out.append(headers(MessageType.CLIPBOARD, len(head) + begin.size) + head)
+        self._left_out = begin.size
+
+    def send_part(self, part: ClipboardPart) -> None:
+        """The next bytes of it."""
+        self._out += part.views
+        self._left_out -= sum(map(len, part.views))
+        if not self._left_out:
+            deferred, self._deferred = self._deferred, []
+            for msg in deferred:
+                self.send(msg)
+
+    def data_to_send(self) -> list[Buffer]:
+        """The bytes to write now, in order; they are forgotten here."""
+        out, self._out = self._out, []
+        return out

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: MIT
+"""How do daemon and session agent talk? The C peer's private wire, so that either half can be the C one.
+
+    frame   u32 type, u32 arg1, u32 arg2, u32 size, then `size` bytes; native byte order
+
+The messages are those of the port where there is one; grab serials never come here. Nested structs
+of the port keep their little-endian bytes (the C peer agrees on little-endian machines).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct, pack, unpack
+from typing import Any
+
+from ..errors import FramingError, ProtocolError
+from .capabilities import OURS
+from .constants import (
+    MAX_CLIPBOARD,
+    MAX_FILE_DATA,
+    MAX_SMALL,
+    WHOLE_CLIPBOARD,
+    FileXferResult,
+    UdscsType,
+)
+from .events import Skipped
+from .framing import FrameReader, Plan, skip
+from .messages import (
+    AudioVolumeSync,
+    Buffer,
+    ClientDisconnected,
+    Clipboard,
+    ClipboardBegin,
+    ClipboardEnd,
+    ClipboardGrab,
+    ClipboardPart,
+    ClipboardRelease,
+    ClipboardRequest,
+    FileXferData,
+    FileXferStart,
+    FileXferStatus,
+    GraphicsDeviceInfo,
+    MonitorsConfig,
+)
+from .messages.base import at_least, exactly
+from .messages.clipboard import MAX_TYPES
+
+HEADER = Struct("=IIII")  # type, arg1, arg2, size
+MAX_SCREENS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One monitor of the guest, in physical pixels; 0x0 is a disabled output."""
+
+    width: int
+    height: int
+    x: int
+    y: int
+    display_id: int
+
+    LAYOUT = Struct("=5i")  # width, height, x, y, display_id
+
+
+@dataclass(frozen=True, slots=True)
+class GuestResolution:
+    """The guest's desktop: its size and its screens (agent to daemon)."""
+
+    width: int
+    height: int
+    screens: tuple[Screen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The daemon's version. C agents end when it is not their own, so our daemon never sends it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileXferDisable:
+    """No files for this session until it connects anew (daemon to agent)."""
+
+
+FromAgent = (
+    GuestResolution
+    | ClipboardGrab
+    | ClipboardRequest
+    | ClipboardRelease
+    | Clipboard
+    | ClipboardBegin
+    | ClipboardPart
+    | ClipboardEnd
+    | FileXferStatus
+    | Skipped
+)
+FromDaemon = (
+    MonitorsConfig
+    | ClipboardGrab
+    | ClipboardRequest
+    | ClipboardRelease
+    | Clipboard
+    | ClipboardBegin
+    | ClipboardPart
+    | ClipboardEnd
+    | Version
+    | AudioVolumeSync
+    | FileXferStart
+    | FileXferStatus
+    | FileXferData
+    | FileXferDisable
+    | ClientDisconnected
+    | GraphicsDeviceInfo
+    | Skipped
+)
+Message = FromAgent | FromDaemon
+
+
+def _frame(type_: UdscsType, arg1: int = 0, arg2: int = 0, body: Buffer = b"") -> list[Buffer]:
+    head = HEADER.pack(type_, arg1, arg2, len(body))
+    return [head + body] if len(body) <= 4096 else [head, body]
+
+
+def encode(msg: Message) -> list[Buffer]:
+    """The frame of a message, as buffers to be written in order. Clipboard parts are their bytes."""
+    match msg:
+        case Clipboard(selection, type_, data):
+            return _frame(UdscsType.CLIPBOARD_DATA, selection, type_, data)
+        case ClipboardBegin(selection, type_, size):
+            return [HEADER.pack(UdscsType.CLIPBOARD_DATA, selection, type_, size)]
+        case ClipboardPart(views):
+            return list(views)
+        case FileXferData(_, data):
+            head = msg.head()
+            size = len(head) + len(data)
+            return [HEADER.pack(UdscsType.FILE_XFER_DATA, 0, 0, size) + head, data]
+        case ClipboardGrab(selection, types):
+            return _frame(UdscsType.CLIPBOARD_GRAB, selection, 0, pack(f"={len(types)}I", *types))
+        case ClipboardRequest(selection, type_):
+            return _frame(UdscsType.CLIPBOARD_REQUEST, selection, type_)
+        case ClipboardRelease(selection):
+            return _frame(UdscsType.CLIPBOARD_RELEASE, selection)
+        case GuestResolution(width, height, screens):
+            rows = (Screen.LAYOUT.pack(s.width, s.height, s.x, s.y, s.display_id) for s in screens)
+            return _frame(UdscsType.GUEST_XORG_RESOLUTION, width, height, b"".join(rows))
+        case Version(text):
+            return _frame(UdscsType.VERSION, body=text.encode() + b"\0")
+        case FileXferDisable():
+            return _frame(UdscsType.FILE_XFER_DISABLE)
+        case ClientDisconnected():
+            return _frame(UdscsType.CLIENT_DISCONNECTED)
+        case ClipboardEnd() | Skipped():
+            return []
+        case FileXferStatus():
+            return _frame(UdscsType.FILE_XFER_STATUS, body=msg.encode(OURS)[:8])
+        case _:
+            return _frame(UdscsType[msg.TYPE.name], body=msg.encode(OURS))
+
+
+def encode_agent_status(status: FileXferStatus) -> list[Buffer]:
+    """An agent's status: id and result are the arguments; free bytes the only body there is."""
+    detail = b""
+    if status.result == FileXferResult.NOT_ENOUGH_SPACE:
+        detail = pack("=Q", status.free_bytes or 0)
+    return _frame(UdscsType.FILE_XFER_STATUS, status.id, status.result, detail)
+
+
+def _decode_resolution(arg1: int, arg2: int, body: Buffer) -> FromAgent:
+    if not body and arg1 == arg2 == 0:
+        return Skipped("an empty resolution report")  # agents of 2010 say hello like this
+    if len(body) % Screen.LAYOUT.size:
+        raise ProtocolError(f"GUEST_XORG_RESOLUTION: {len(body)} bytes, not a multiple of 20")
+    if len(body) > MAX_SCREENS * Screen.LAYOUT.size:
+        raise ProtocolError(f"GUEST_XORG_RESOLUTION: more than {MAX_SCREENS} screens")
+    screens = tuple(Screen(*row) for row in Screen.LAYOUT.iter_unpack(body))
+    return GuestResolution(arg1, arg2, screens)
+
+
+def _decode_clipboard(type_: int, arg1: int, arg2: int, body: Buffer) -> FromAgent:
+    """The four clipboard messages, which both ends send alike."""
+    selection = arg1 & 0xFF  # the C daemon keeps 8 bits
+    if type_ == UdscsType.CLIPBOARD_DATA:
+        return Clipboard(selection, arg2, body)
+    if type_ == UdscsType.CLIPBOARD_GRAB:
+        if len(body) // 4 > MAX_TYPES:
+            raise ProtocolError(f"CLIPBOARD_GRAB: {len(body) // 4} types, at most {MAX_TYPES}")
+        return ClipboardGrab(selection, unpack(f"={len(body) // 4}I", body[: len(body) // 4 * 4]))
+    exactly(body, 0, UdscsType(type_).name)
+    if type_ == UdscsType.CLIPBOARD_REQUEST:
+        return ClipboardRequest(selection, arg2)
+    return ClipboardRelease(selection)
+
+
+_CLIPBOARD = (
+    UdscsType.CLIPBOARD_DATA,
+    UdscsType.CLIPBOARD_GRAB,
+    UdscsType.CLIPBOARD_REQUEST,
+    UdscsType.CLIPBOARD_RELEASE,
+)
+
+
+def decode_from_agent(type_: int, arg1: int, arg2: int, body: Buffer) -> FromAgent:
+    """What a session agent says. Raises ProtocolError for what the C daemon would end it for, too."""
+    if type_ == UdscsType.GUEST_XORG_RESOLUTION:
+        return _decode_resolution(arg1, arg2, body)
+    if type_ in _CLIPBOARD:
+        return _decode_clipboard(type_, arg1, arg2, body)
+    if type_ == UdscsType.FILE_XFER_STATUS:
+        free = None
+        if arg2 == FileXferResult.NOT_ENOUGH_SPACE:
+            # An agent that forgets the figure must not make us send bytes that nobody wrote.
+            free = unpack("=Q", body)[0] if len(body) == 8 else 0
+        return FileXferStatus(arg1, arg2, free)
+    return Skipped(f"udscs type {type_} from an agent")
+
+
+_FROM_DAEMON = {
+    UdscsType.MONITORS_CONFIG: MonitorsConfig,
+    UdscsType.AUDIO_VOLUME_SYNC: AudioVolumeSync,
+    UdscsType.FILE_XFER_START: FileXferStart,
+    UdscsType.FILE_XFER_STATUS: FileXferStatus,
+    UdscsType.FILE_XFER_DATA: FileXferData,
+    UdscsType.GRAPHICS_DEVICE_INFO: GraphicsDeviceInfo,
+}
+
+
+def decode_from_daemon(type_: int, arg1: int, arg2: int, body: Buffer) -> FromDaemon:
+    """What a daemon says; what it cannot mean is skipped, for there is no other daemon to turn to."""
+    if type_ in _CLIPBOARD:
+        return _decode_clipboard(type_, arg1, arg2, body)  # type: ignore[return-value]
+    if type_ == UdscsType.VERSION:
+        return Version(bytes(body).split(b"\0")[0].decode("utf-8", "replace"))
+    if type_ == UdscsType.FILE_XFER_DISABLE:
+        return FileXferDisable()
+    if type_ == UdscsType.CLIENT_DISCONNECTED:
+        return ClientDisconnected()
+    cls = _FROM_DAEMON.get(type_)  # type: ignore[call-overload]
+    if cls is None:
+        return Skipped(f"udscs type {type_} from the daemon")
+    if cls is MonitorsConfig:
+        body = _without_promised_sizes(body)
+    return cls.decode(body, OURS)  # type: ignore[no-any-return]
+
+
+def _without_promised_sizes(body: Buffer) -> Buffer:
+    """A stored config is re-sent by the C daemon with PHYSICAL_SIZE set but without its tail."""
+    at_least(body, 8, "MONITORS_CONFIG")
+    count, flags = MonitorsConfig.HEAD.unpack_from(body)
+    if len(body) == 8 + 20 * count:
+        return MonitorsConfig.HEAD.pack(count, flags & ~2) + bytes(body[8:])
+    return body
+
+
+class UdscsReader:
+    """One end's incoming half. `decode` is decode_from_agent in the daemon, and the reverse."""
+
+    def __init__(self, decode: Any) -> None:
+        self._decode = decode
+        self._frames = FrameReader(HEADER, self)
+        self._events: list[Any] = []
+        self._swallow = False
+
+    def receive_data(self, data: memoryview) -> list[Any]:
+        """Take bytes; what they mean, in order. Raises FramingError if the peer has to go.
+
+        Views in ClipboardPart point into `data`: use or copy them before it is filled again.
+        """
+        self._events = []
+        while data:
+            data = data[self._frames.feed(data) :]
+        return self._events
+
+    @property
+    def idle(self) -> bool:
+        """Whether no message is half received."""
+        return self._frames.idle
+
+    def plan(self, header: tuple[Any, ...]) -> Plan:
+        type_, _, _, size = header
+        if type_ == UdscsType.CLIPBOARD_DATA:
+            return Plan(size, size if size <= WHOLE_CLIPBOARD else 0)
+        if type_ == UdscsType.FILE_XFER_DATA and size <= MAX_FILE_DATA:
+            return Plan(size, size)
+        if size <= MAX_SMALL:
+            return Plan(size, size)
+        if type_ in list(UdscsType):
+            raise FramingError(f"session socket: {UdscsType(type_).name} claims {size} bytes")
+        self._events.append(Skipped(f"udscs type {type_}, {size} bytes"))
+        return skip(size)
+
+    def whole(self, header: tuple[Any, ...], body: bytearray) -> None:
+        try:
+            self._events.append(self._decode(*header[:3], body))
+        except ProtocolError as error:
+            if self._decode is decode_from_agent:
+                raise FramingError(f"session socket: {error.message}") from None
+            self._events.append(Skipped(error.message))
+
+    def begin(self, header: tuple[Any, ...], collected: bytearray) -> None:
+        _, selection, type_, size = header
+        self._swallow = size > MAX_CLIPBOARD
+        if self._swallow:
+            self._events.append(Skipped(f"CLIPBOARD_DATA: {size} bytes, at most {MAX_CLIPBOARD}"))
+            self._events.append(Clipboard(selection & 0xFF, type_, b""))
+        else:
+            self._events.append(ClipboardBegin(selection & 0xFF, type_, size))
+
+    def part(self, view: memoryview) -> None:
+        if self._swallow:
+            return
+        last = self._events[-1] if self._events else None
+        if isinstance(last, ClipboardPart):
+            last.views.append(view)
+        else:
+            self._events.append(ClipboardPart([view]))
+
+    def end(self) -> None:
+        if not self._swallow:
+            self._events.append(ClipboardEnd())

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""How do bytes get from a file descriptor to a protocol and back without anybody waiting for anybody?
+
+One Link per open stream (the port, or one session's socket). Reading drains adaptively: one read when
+idle, then as many as there are, handed on at once. A virtio port gives one buffer (one chunk) per
+read, so a backlog costs one system call per chunk and one pass through the protocol per drain.
+Writing is a queue that is written as the peer takes it; nothing ever blocks or flushes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from io import FileIO
+
+Buffer = bytes | bytearray | memoryview
+
+READ_SIZE = 256 * 1024
+# A virtio port hands over at most one page per read.
+_ONE_READ = 4096
+_MAX_READS = 64
+_IOV_MAX = 512  # the kernel takes 1024 segments
+
+
+class Link:
+    """Moves bytes of one non-blocking file descriptor, which it owns.
+
+    `on_data(view)` gets what was read; the view is good only until it returns. `on_end(reason)` is
+    called once, from the loop: "" for end of file, else the system's words. `on_drained()` is called
+    whenever the queue has become empty.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        on_data: Callable[[memoryview], None],
+        on_end: Callable[[str], None],
+        on_drained: Callable[[], None] | None = None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._fd = fd
+        self._file = FileIO(fd, "r+b", closefd=False)
+        self._on_data = on_data
+        self._on_end = on_end
+        self._on_drained = on_drained
+        self._view = memoryview(bytearray(READ_SIZE))
+        self._budget = 1
+        self._queue: deque[Buffer] = deque()
+        self.queued = 0
+        self.sent = 0  # bytes the peer or the kernel took, ever
+        self.received = 0
+        self._reading = False
+        self._writing = False
+        self.closed = False
+        self.resume_reading()
+
+    def fileno(self) -> int:
+        """The file descriptor."""
+        return self._fd
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """Take no more bytes until `resume_reading`; the peer's queue fills up."""
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._fd)
+
+    def resume_reading(self) -> None:
+        """Take bytes again."""
+        if not self._reading and not self.closed:
+            self._reading = True
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _readable(self) -> None:
+        have = reads = 0
+        view = self._view
+        read = self._file.readinto
+        ended: str | None = None
+        try:
+            while reads < self._budget and have + _ONE_READ <= READ_SIZE:
+                n = read(view[have:])
+                if not n:
+                    ended = None if n is None else ""
+                    break
+                have += n
+                reads += 1
+        except OSError as error:
+            ended = os.strerror(error.errno or errno.EIO)
+        if reads == self._budget:
+            self._budget = min(self._budget * 4, _MAX_READS)
+        elif reads <= 1:
+            self._budget = 1
+        if have:
+            self.received += have
+            self._on_data(view[:have])
+        if ended is not None and not self.closed:
+            self.pause_reading()
+            self._on_end(ended)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def write(self, buffers: Iterable[Buffer]) -> None:
+        """Send buffers in order: what the peer takes now, and the rest as it makes room.
+
+        Views are transient, so what is left of them is copied; bytes and bytearrays are kept as
+        they are and must not change any more.
+        """
+        if self.closed:
+            return
+        pending = list(buffers)
+        done, offset = (0, 0) if self._queue else self._write_now(pending)
+        for buffer in pending[done:]:
+            rest: Buffer = memoryview(buffer)[offset:] if offset else buffer
+            offset = 0
+            kept = bytes(rest) if isinstance(buffer, memoryview) else rest
+            self._queue.append(kept)
+            self.queued += len(kept)
+        if self._queue and not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._fd, self._writable)
+
+    def _write_now(self, buffers: list[Buffer]) -> tuple[int, int]:
+        """Write as much as fits: how many whole buffers, and how many bytes of the next one."""
+        done = 0
+        while done < len(buffers):
+            batch = buffers[done : done + _IOV_MAX]
+            taken = self._writev(batch)
+            self.sent += taken
+            for buffer in batch:
+                if taken < len(buffer):
+                    return done, taken
+                taken -= len(buffer)
+                done += 1
+        return done, 0
+
+    def _writev(self, buffers: list[Buffer]) -> int:
+        try:
+            if len(buffers) == 1:
+                return self._file.write(buffers[0]) or 0
+            return os.writev(self._fd, buffers)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            # Told from the loop, not from inside a caller's write.
+            reason = os.strerror(error.errno or errno.EIO)
+            self._loop.call_soon(self._fail, reason)
+            return 0
+
+    def _writable(self) -> None:
+        queue = self._queue
+        batch = [queue.popleft() for _ in range(min(len(queue), _IOV_MAX))]
+        done, offset = self._write_now(batch)
+        self.queued -= sum(map(len, batch[:done])) + offset
+        if done < len(batch):
+            queue.extendleft(reversed(batch[done + 1 :]))
+            queue.appendleft(memoryview(batch[done])[offset:])
+        if not queue:
+            self._stop_writing()
+            if self._on_drained is not None:
+                self._on_drained()
+
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _fail(self, reason: str) -> None:
+        if not self.closed:
+            self.pause_reading()
+            self._stop_writing()
+            self._on_end(reason)
+
+    def close(self) -> None:
+        """Close at once; what is still queued is lost. Nothing is called any more."""
+        if self.closed:
+            return
+        self.pause_reading()
+        self._stop_writing()
+        self.closed = True
+        self._queue.clear()
+        self.queued = 0
+        os.close(self._fd)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Where do session agents find the daemon, and who is at the other end of a connection?"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import stat
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..errors import SessionError, SystemFault
+
+LISTEN_FDS_START = 3  # sd_listen_fds(3)
+_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
+
+
+class PeerCredentials(NamedTuple):
+    """The process at the other end when it connected (SO_PEERCRED, unix(7))."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def peer_credentials(connection: socket.socket) -> PeerCredentials:
+    """Who connected; taken by the kernel at connect()."""
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return PeerCredentials(*_CREDENTIALS.unpack(data))
+
+
+def activated_socket() -> socket.socket | None:
+    """The listening socket systemd passed to this process, if it did (sd_listen_fds(3))."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    count = int(os.environ.get("LISTEN_FDS", "0") or 0)
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
+    if count == 0:
+        return None
+    if count > 1:
+        raise SystemFault(f"daemon: systemd passed {count} sockets, expected one")
+    os.set_inheritable(LISTEN_FDS_START, False)
+    return socket.socket(fileno=LISTEN_FDS_START)
+
+
+def bind(path: str) -> socket.socket:
+    """Listen at `path`, open to all users (who may talk is decided after accept).
+
+    A socket file that a dead daemon left behind is replaced; a live one is an error.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    old_umask = os.umask(0o111)
+    try:
+        _remove_stale(path)
+        listener.bind(path)
+        listener.listen(64)
+    except SystemFault:
+        listener.close()
+        raise
+    except OSError as error:
+        listener.close()
+        directory = os.path.dirname(path) or "."
+        hint = f"make the directory {directory}" if error.errno == errno.ENOENT else ""
+        raise SystemFault(
+            f"daemon: cannot listen on {path}: {error.strerror or error}", hint
+        ) from None
+    finally:
+        os.umask(old_umask)
+    return listener
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise SystemFault(f"daemon: {path} exists and is not a socket", "remove it, or use -S")
+    except FileNotFoundError:
+        return
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except BlockingIOError:  # its backlog is full: somebody lives there
+        raise _already_there(path) from None
+    else:
+        raise _already_there(path)
+    finally:
+        probe.close()
+
+
+def _already_there(path: str) -> SystemFault:
+    return SystemFault(
+        f"daemon: another agent daemon listens on {path}",
+        "stop it first: systemctl stop spice-vdagentd vdagentd",
+    )
+
+
+def serve(
+    listener: socket.socket, on_connection: Callable[[socket.socket, PeerCredentials], None]
+) -> Callable[[], None]:
+    """Accept connections and hand them over, non-blocking, with who it is; returns a stop function."""
+    loop = asyncio.get_running_loop()
+    listener.setblocking(False)
+
+    def accept() -> None:
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            # Out of file descriptors or memory: leave the loop to others for a moment, or the
+            # readable listener would spin.
+            loop.remove_reader(listener)
+            loop.call_later(0.5, resume)
+            return
+        connection.setblocking(False)
+        on_connection(connection, peer_credentials(connection))
+
+    def resume() -> None:
+        if listener.fileno() >= 0:
+            loop.add_reader(listener, accept)
+
+    def stop() -> None:
+        loop.remove_reader(listener)
+        listener.close()
+
+    resume()
+    return stop
+
+
+def connect(path: str) -> socket.socket:
+    """Connect to the daemon, non-blocking from then on. Raises SessionError if it is not there."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    connection.setblocking(False)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        connection.close()
+        raise SessionError(
+            f"session: cannot reach the agent daemon at {path}: {error.strerror or error}",
+            "is it running? systemctl status vdagentd spice-vdagentd",
+        ) from None
+    return connection
