@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from bench import wire
 from bench.accounting import peak_rss_mb, reset_peak
@@ -17,6 +19,7 @@ from bench.table import Figure, Results
 
 KIB, MIB = 1 << 10, 1 << 20
 FILE_MESSAGE = 64 * KIB  # what spice-gtk puts in one FILE_XFER_DATA
+PASTES_MAX = 64
 TO_GUEST, TO_HOST = "clipboard host→guest, record", "clipboard guest→host"
 FILES = "files host→guest, record, 64 KiB messages"
 
@@ -47,18 +50,27 @@ def _human(size: int) -> str:
     return f"{size // MIB} MiB" if size >= MIB else f"{size // KIB} KiB"
 
 
-def _measure(
-    rig: Rig, sink: Sink, send: Callable[[], None], payload: int
-) -> tuple[float, float, float]:
-    """CPU s/GB, MB/s and growth in MB of the daemon while `payload` bytes pass."""
-    reset_peak(rig.daemon.pid)
-    resident, used, start = peak_rss_mb(rig.daemon.pid), rig.cpu_s(), time.monotonic()
-    sink.start()
-    send()
-    seconds = sink.wait() - start
-    used = rig.cpu_s() - used
-    grown = peak_rss_mb(rig.daemon.pid) - resident
-    return used / payload * 1e9, payload / seconds / 1e6, grown
+@dataclass
+class Cost:
+    """What the daemon spent on a number of bytes of payload."""
+
+    payload: int = 0
+    cpu_s: float = 0.0
+    seconds: float = 0.0
+    grown_mb: float = 0.0
+
+    @contextmanager
+    def of(self, rig: Rig, source: int, size: int, payload: int) -> Iterator[None]:
+        """Add what passes in this block: `size` bytes arrive at `source`, `payload` count."""
+        sink = Sink(source, size)
+        reset_peak(rig.daemon.pid)
+        resident, used, start = peak_rss_mb(rig.daemon.pid), rig.cpu_s(), time.monotonic()
+        sink.start()
+        yield
+        self.seconds += sink.wait() - start
+        self.cpu_s += rig.cpu_s() - used
+        self.payload += payload
+        self.grown_mb = max(self.grown_mb, peak_rss_mb(rig.daemon.pid) - resident)
 
 
 def _add(
@@ -67,45 +79,50 @@ def _add(
     way: str,
     name: str,
     x: int,
-    cost: tuple[float, float, float],
+    cost: Cost,
 ) -> None:
-    cpu, speed, grown = cost
+    cpu, speed = cost.cpu_s / cost.payload * 1e9, cost.payload / cost.seconds / 1e6
     results.add(Figure(way, f"{name}: CPU", "s/GB", f"{way}, CPU s/GB", x), subject, cpu)
     results.add(Figure(way, f"{name}: speed", "MB/s", f"{way}, MB/s", x), subject, speed)
-    results.add(Figure(way, f"{name}: daemon grows by", "MB"), subject, grown)
+    results.add(Figure(way, f"{name}: daemon grows by", "MB"), subject, cost.grown_mb)
+
+
+def _rounds(count: int) -> Iterator[int]:
+    """`count` messages in rounds: nobody has more pastes than that under way."""
+    while count > 0:
+        yield min(count, PASTES_MAX)
+        count -= PASTES_MAX
 
 
 def _host_to_guest(results: Results, subject: Subject, size: int, count: int) -> None:
     records = wire.records(wire.clipboard(os.urandom(size)))
+    cost = Cost()
     with Rig(subject) as rig:
-        rig.offer_clipboard(count)
-        sink = Sink(rig.session.connection.fileno(), count * (wire.UDSCS.size + size))
-
-        def send() -> None:
-            for _ in range(count):
-                rig.host.send_records(records)
-
-        cost = _measure(rig, sink, send, size * count)
+        source = rig.session.connection.fileno()
+        for messages in _rounds(count):
+            rig.offer_clipboard(messages)
+            with cost.of(rig, source, messages * (wire.UDSCS.size + size), messages * size):
+                for _ in range(messages):
+                    rig.host.send_records(records)
     _add(results, subject, TO_GUEST, _human(size), size, cost)
 
 
 def _guest_to_host(results: Results, subject: Subject, size: int, count: int) -> None:
     message = wire.udscs(wire.U_DATA, 0, wire.UTF8_TEXT, os.urandom(size))
-    # One chunk per message, as the C daemon has always sent: header and selection prefix extra.
+    # One chunk per message, as the C daemon has always sent: headers and selection prefix extra.
     framed = wire.CHUNK.size + wire.MESSAGE.size + 8 + size
+    cost = Cost()
     with Rig(subject) as rig:
-        rig.own_clipboard(count)
-        sink = Sink(rig.host.connection.fileno(), count * framed)
-
-        def send() -> None:
-            for _ in range(count):
-                rig.session.connection.sendall(message)
-
-        cost = _measure(rig, sink, send, size * count)
+        source = rig.host.connection.fileno()
+        for messages in _rounds(count):
+            rig.own_clipboard(messages)
+            with cost.of(rig, source, messages * framed, messages * size):
+                for _ in range(messages):
+                    rig.session.connection.sendall(message)
     _add(results, subject, TO_HOST, _human(size), size, cost)
 
 
-def _files(rig: Rig, at_once: int, total: int) -> tuple[float, float, float]:
+def _files(rig: Rig, at_once: int, total: int) -> Cost:
     """The cost of `total` bytes in `at_once` transfers whose messages take turns."""
     rounds = max(1, total // FILE_MESSAGE // at_once)
     key_file = f"[vdagent-file-xfer]\nname=bench\nsize={FILE_MESSAGE * rounds}\n\0".encode()
@@ -118,11 +135,10 @@ def _files(rig: Rig, at_once: int, total: int) -> tuple[float, float, float]:
         rig.host.expect(wire.FILE_STATUS)
         block = struct.pack("<IQ", number, FILE_MESSAGE) + content
         records += wire.records(wire.message(wire.FILE_DATA, block))
-    forwarded = wire.UDSCS.size + len(block)
-    sink = Sink(rig.session.connection.fileno(), rounds * at_once * forwarded)
-
-    def send() -> None:
+    messages = rounds * at_once
+    size = messages * (wire.UDSCS.size + len(block))
+    cost = Cost()
+    with cost.of(rig, rig.session.connection.fileno(), size, messages * FILE_MESSAGE):
         for _ in range(rounds):
             rig.host.send_records(records)
-
-    return _measure(rig, sink, send, rounds * at_once * FILE_MESSAGE)
+    return cost

@@ -17,7 +17,9 @@ def run(results: Results, length: Length) -> None:
     for subject in results.turns(length.pick(3, 9, 15)):
         with results.attempt(subject, "start"), Rig(subject) as rig:
             announced_ms = (rig.announced_s - rig.started_s) * 1000
+            used_ms = rig.cpu_s() * 1000
             results.add(Figure(START, "daemon start to ANNOUNCE", "ms"), subject, announced_ms)
+            results.add(Figure(START, "daemon, CPU until then", "ms"), subject, used_ms)
             stopping = time.monotonic()
             rig.daemon.terminate()
             rig.daemon.wait(5)

@@ -35,6 +35,7 @@ log = logging.getLogger("daemon")
 MAX_AGENTS = 128
 # No tablet, no open port: try again this often.
 TABLET_RETRY_S = 2.0
+WATCH_AFTER_S = 1.0
 # More than this waits to be written to a host that does not read: read nothing more for it.
 HOST_FULL = 1024 * 1024
 
@@ -71,6 +72,7 @@ class Daemon:
         self._host_waits = self._agents_wait = False
         self._tablet_timer: asyncio.TimerHandle | None = None
         self._tablet_complaint = ""
+        self._port_watch: Any = None
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
@@ -227,6 +229,14 @@ class Daemon:
         tablet.on_drained = self._back_pressure
         return tablet
 
+    def watch_port(self) -> None:
+        """Let udev tell when the port comes back, if it is a device and udev runs."""
+        if self._settings.port.startswith("/dev/"):
+            from .backends.udev import watch_ports
+
+            self._port_watch = watch_ports(self.host.port.node_appeared)
+            self.host.port.is_watched = self._port_watch is not None
+
     # -- back-pressure ---------------------------------------------------------------------------
 
     def _back_pressure(self) -> None:
@@ -253,6 +263,8 @@ class Daemon:
         self.clipboard.active_changed(None)
         self.host.close()
         self.mouse.hide()
+        if self._port_watch is not None:
+            self._port_watch.close()
         for link in list(self._links):
             link.close()
 
@@ -273,6 +285,9 @@ async def run(settings: Settings, listener: socket.socket, stop: asyncio.Event) 
     """Serve until `stop` is set; the exit status."""
     daemon = Daemon(settings)
     stop_serving = serve(listener, daemon.accept)
+    # Behind the first announce: pyudev is a tenth of the start-up time.
+    loop = asyncio.get_running_loop()
+    loop.call_later(WATCH_AFTER_S, daemon.watch_port)
     gc.collect()
     gc.freeze()
     stopping = asyncio.ensure_future(stop.wait())

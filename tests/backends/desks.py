@@ -17,7 +17,16 @@ from typing import Any, Protocol
 from tests.support.processes import spawn, stop
 from tests.support.tools import require
 from tests.support.xservers import XServer, xorg_dummy, xvfb
-from vdagent.backends.base import Buffer, Clipboard, Display, Format, Output, Patience, Rect, Selection
+from vdagent.backends.base import (
+    Buffer,
+    Clipboard,
+    Display,
+    Format,
+    Output,
+    Patience,
+    Rect,
+    Selection,
+)
 from vdagent.backends.memory import MemoryClipboard, MemoryDisplay
 from vdagent.backends.x11.desktop import connect
 from vdagent.backends.x11.targets import TARGETS
@@ -175,7 +184,15 @@ class X11Guest:
         return out
 
     def _xclip(self, selection: Selection, target: str) -> list[str]:
-        return ["xclip", "-d", self.server.display, "-selection", selection.name.lower(), "-t", target]
+        return [
+            "xclip",
+            "-d",
+            self.server.display,
+            "-selection",
+            selection.name.lower(),
+            "-t",
+            target,
+        ]
 
 
 class Desk:
@@ -220,7 +237,9 @@ async def x11_desk(server: XServer, patience: Patience = Patience()) -> AsyncIte
 
 @asynccontextmanager
 async def open_desk(
-    kind: str, directory: Path, patience: Patience = Patience()  # noqa: B008
+    kind: str,
+    directory: Path,
+    patience: Patience = Patience(),  # noqa: B008
 ) -> AsyncIterator[ClipboardDesk]:
     """A desktop of this kind: "memory", "xvfb" or "xorg-dummy"."""
     if kind == "memory":

@@ -175,8 +175,10 @@ async def test_owners_that_do_not_answer_cost_their_time_only(server: XServer) -
         await silent.own(selection="CLIPBOARD", contents=contents, mute=["UTF8_STRING"])
         await desk.listener.heard(CLIPBOARD, TEXT, PNG)
         start = time.monotonic()
-        with pytest.raises(DesktopError, match="does not answer"):
-            await desk.clipboard.read(CLIPBOARD, TEXT)
+        reads = [desk.clipboard.read(CLIPBOARD, TEXT) for _ in range(3)]
+        for answer in await asyncio.gather(*reads, return_exceptions=True):
+            assert isinstance(answer, DesktopError)
+            assert "does not answer" in str(answer)
         assert 0.9 < time.monotonic() - start < 2
         assert await desk.clipboard.read(CLIPBOARD, PNG) == b"png"
         # One that does not even say what it has is an owner without anything, after a while.

@@ -26,8 +26,14 @@ def guest() -> Iterator[Guest]:
 
 @pytest.fixture(scope="session")
 def running_agent(guest: Guest) -> Agent:
-    """Daemon and session, started once."""
-    return Agent(guest)
+    """Daemon and session, started once, and known to serve a viewer."""
+    agent = Agent(guest)
+    with ViewerProcess() as process:
+        try:
+            attach(process, guest, timeout_s=30)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; {agent.new_log()}") from None
+    return agent
 
 
 @pytest.fixture
@@ -46,9 +52,9 @@ def viewer(guest: Guest, agent: Agent, tmp_path: Path) -> Iterator[ViewerProcess
         yield process
 
 
-def attach(process: ViewerProcess, guest: Guest) -> int:
+def attach(process: ViewerProcess, guest: Guest, timeout_s: float = 10) -> int:
     """Connect and wait until the agent serves this viewer; the place before its first event."""
     since = process.connect(guest.spice_uri)
-    process.wait_announced(since, timeout_s=10)
+    process.wait_announced(since, timeout_s)
     process.wait("mouse-mode", 10, lambda event: event["mode"] == "client", since)
     return since

@@ -91,8 +91,7 @@ class Guest:
     def session(self) -> subprocess.Popen[bytes]:
         """Start the session agent on the X desktop."""
         where = ("-s", self.lab.port, "-S", self.socket)
-        argv = [*SESSION, "-x", *(() if C_PEER else ("-f",)), *where]
-        process = spawn(argv, log=self.log, env=self.desktop.environment)
+        process = spawn([*SESSION, "-x", *where], log=self.log, env=self.desktop.environment)
         self._stack.callback(stop, process)
         return process
 

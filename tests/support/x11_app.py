@@ -11,6 +11,7 @@ import json
 import os
 import select
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from Xlib import X, Xatom, display
@@ -55,7 +56,11 @@ class App:
     # Commands.
 
     def own(
-        self, selection: str, contents: dict[str, str], mute: list[str] = [], incr: str = ""  # noqa: B006
+        self,
+        selection: str,
+        contents: dict[str, str],
+        mute: Sequence[str] = (),
+        incr: str = "",
     ) -> bool:
         self.owned[self.atom(selection)] = {
             self.atom(target): data.encode("latin-1") for target, data in contents.items()
@@ -98,9 +103,7 @@ class App:
         if not self.await_answer():
             return []
         answer = self.window.get_full_property(self.atom("APP"), X.AnyPropertyType).value
-        return [
-            self.property_of(f"APP_{n}") if prop else {} for n, prop in enumerate(answer[1::2])
-        ]
+        return [self.property_of(f"APP_{n}") if prop else {} for n, prop in enumerate(answer[1::2])]
 
     def await_answer(self) -> bool:
         while True:

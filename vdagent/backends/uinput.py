@@ -40,7 +40,8 @@ EVENT = struct.Struct(
 _VALUE = EVENT.size - 4
 _SYN = EVENT.pack(0, 0, EV_SYN, 0, 0)
 _MOVE = EVENT.pack(0, 0, EV_ABS, ABS_X, 0) + EVENT.pack(0, 0, EV_ABS, ABS_Y, 0) + _SYN
-_MOVE_VALUES = struct.Struct(f"=i{_VALUE}xi")  # x and y within a move frame
+# x and y within a move frame, and what lies between them: struct fills its gaps with zeros.
+_MOVE_VALUES = struct.Struct(f"=i{_VALUE - 4}xHHi")
 _BLOCK = 64  # frames prepared; a batch of the port's drain is at most that in record mode
 
 UI_SET_EVBIT, UI_SET_KEYBIT, UI_SET_RELBIT, UI_SET_ABSBIT = (
@@ -83,7 +84,7 @@ class Tablet:
         last_x, last_y, held = self._x, self._y, self._buttons
         for x, y, buttons in states:
             if buttons == held and x != last_x and y != last_y:
-                fill(block, moves * len(_MOVE) + _VALUE, x, y)
+                fill(block, moves * len(_MOVE) + _VALUE, x, EV_ABS, ABS_Y, y)
                 moves += 1
                 if moves == _BLOCK:
                     out += block

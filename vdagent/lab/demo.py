@@ -15,19 +15,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from struct import Struct
 from typing import Final
 
 from vdagent.errors import DesktopError, HostError, SystemFault, VdagentError
-from vdagent.lab import demo_in_guest
+from vdagent.lab import demo_in_guest, demo_window
 from vdagent.lab.children import die_with_parent, stop, wait_for
 from vdagent.lab.desktop import XDesktop
 from vdagent.lab.lab_process import LabProcess
-from vdagent.lab.screenshot import screenshot
+from vdagent.lab.screenshot import pixel, screenshot
 from vdagent.lab.viewer_process import ViewerProcess
 
 TEXT: Final = "Copied in the viewer: Grüße aus dem Wirt"
@@ -64,6 +66,7 @@ class Demo:
         said: list[str] = []
         yield said.append
         took = (time.monotonic() - began) * 1000
+        said = [part for line in said for part in textwrap.wrap(line, 84)]
         for line in said:
             print(f"          {line}")
         print(f"          done in {took:.0f} ms", flush=True)
@@ -98,7 +101,7 @@ class Demo:
         where = ("-x", "-s", str(self.lab.port), "-S", str(socket))
         self._programs = [self._agent("daemon", "-X", "-f", "-u", str(fifo), *where)]
         wait_for(lambda: socket.exists() or self._has_ended(), 10, "daemon")
-        self._programs.append(self._agent("session", "-f", *where))
+        self._programs.append(self._agent("session", *where))
 
     def _connected(self) -> bool:
         if self._has_ended():
@@ -182,6 +185,9 @@ class Demo:
 
     def take_screenshot(self) -> None:
         with self._step("take a screenshot") as say:
+            # The mark at the pointer is the last thing that the window was told to draw.
+            drawn = partial(pixel, self.desktop.display, *CLICK_AT)
+            wait_for(lambda: drawn() == demo_window.MARK, 10, "mark at the pointer")
             self._picture.write_bytes(screenshot(self.desktop.display))
             say(f"see {self._picture}")
 

@@ -65,7 +65,7 @@ def run() -> int:
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="vdagent-demo-"))
         socket = Path(directory) / "agent"
-        where = ("-x", "-f", "-d", "-s", PORT, "-S", str(socket))
+        where = ("-x", "-d", "-s", PORT, "-S", str(socket))
         print("The agent runs for this desktop; use the viewer. Ctrl-C ends it.", flush=True)
         daemon = _start(stack, "daemon", *where, "-X")
         wait_for(lambda: socket.exists() or daemon.poll() is not None, 10, "daemon")

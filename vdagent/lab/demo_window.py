@@ -13,7 +13,6 @@ import sys
 from typing import Any, Final
 
 from Xlib import X, display
-from Xlib.ext import randr
 
 BACKGROUND: Final = 0x1E3A5F
 FOREGROUND: Final = 0xF0F0E8
@@ -42,7 +41,7 @@ class Window:
         font = self._font()
         self.text = self.window.create_gc(foreground=FOREGROUND, background=BACKGROUND, **font)
         self.mark = self.window.create_gc(foreground=MARK, line_width=3)
-        self.root.xrandr_select_input(randr.RRScreenChangeNotifyMask)
+        self.root.change_attributes(event_mask=X.StructureNotifyMask)
         self.window.map()
 
     def _font(self) -> dict[str, Any]:
@@ -79,9 +78,8 @@ class Window:
     def handle_x(self) -> None:
         while self.connection.pending_events():
             event = self.connection.next_event()
-            if isinstance(event, randr.ScreenChangeNotify):
-                geometry = self.root.get_geometry()
-                self.width, self.height = geometry.width, geometry.height
+            if event.type == X.ConfigureNotify and event.window == self.root:
+                self.width, self.height = event.width, event.height
                 self.window.configure(width=self.width, height=self.height)
 
 
@@ -90,6 +88,10 @@ def main() -> None:
     pending = b""
     while True:
         window.draw()
+        # What draw() has read from the server besides its answers, select() does not see.
+        if window.connection.pending_events():
+            window.handle_x()
+            continue
         ready, _, _ = select.select([window.connection, sys.stdin], [], [])
         window.handle_x()
         if sys.stdin in ready:

@@ -28,6 +28,16 @@ def screenshot(display_name: str) -> bytes:
     return encode_png(width, [_rgb(row) for row in rows])
 
 
+def pixel(display_name: str, x: int, y: int) -> int:
+    """The colour of one pixel of the root window, 0xRRGGBB."""
+    connection: Any = display.Display(display_name)
+    try:
+        image = connection.screen().root.get_image(x, y, 1, 1, X.ZPixmap, 0xFFFFFFFF)
+    finally:
+        connection.close()
+    return int.from_bytes(image.data[:3], "little")
+
+
 def _rgb(bgrx: bytes) -> bytes:
     row = bytearray(len(bgrx) // 4 * 3)
     row[0::3], row[1::3], row[2::3] = bgrx[2::4], bgrx[1::4], bgrx[0::4]

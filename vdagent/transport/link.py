@@ -22,6 +22,8 @@ READ_SIZE = 256 * 1024
 # A virtio port hands over at most one page per read.
 _ONE_READ = 4096
 _MAX_READS = 64
+# Wake-ups closer than this are a backlog; a fast pointer sends every 1 ms.
+_BACKLOG_S = 0.0005
 _IOV_MAX = 512  # the kernel takes 1024 segments
 
 
@@ -48,6 +50,7 @@ class Link:
         self._on_drained = on_drained
         self._view = memoryview(bytearray(READ_SIZE))
         self._budget = 1
+        self._woken = 0.0
         self._queue: deque[Buffer] = deque()
         self.queued = 0
         self.sent = 0  # bytes the peer or the kernel took, ever
@@ -90,16 +93,27 @@ class Link:
                 reads += 1
         except OSError as error:
             ended = os.strerror(error.errno or errno.EIO)
-        if reads == self._budget:
-            self._budget = min(self._budget * 4, _MAX_READS)
-        elif reads <= 1:
-            self._budget = 1
+        self._adapt(reads)
         if have:
             self.received += have
             self._on_data(view[:have])
         if ended is not None and not self.closed:
             self.pause_reading()
             self._on_end(ended)
+
+    def _adapt(self, reads: int) -> None:
+        """Allow more reads while one wake-up follows the other at once, and one when it is calm.
+
+        A read too many costs a system call before the data is handled, so paced pointer events
+        are read one at a time.
+        """
+        now = self._loop.time()
+        if reads < self._budget:
+            if reads <= 1:
+                self._budget = 1
+        elif now - self._woken < _BACKLOG_S:
+            self._budget = min(self._budget * 4, _MAX_READS)
+        self._woken = now
 
     # -- writing ---------------------------------------------------------------------------------
 

@@ -18,12 +18,13 @@ class Agent:
         self.guest = guest
         self.program = f"{sys.executable} -m vdagent"
         self._told: dict[str, int] = {}
+        guest.output("mkdir -p /run/spice-vdagentd")  # what a package leaves to tmpfiles.d
         self.start_daemon()
         self.session = guest.start(f"{self.program} session --foreground --debug", SESSION_LOG)
 
     def start_daemon(self, port: str = AGENT_PORT) -> None:
         """Start the daemon; without logind, as there is none here."""
-        command = f"{self.program} daemon --foreground --debug -X -s {port}"
+        command = f"{self.program} daemon --foreground -d -d -X -s {port}"
         self.daemon = self.guest.start(command, DAEMON_LOG)
 
     def stop_daemon(self) -> None:

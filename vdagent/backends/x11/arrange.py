@@ -34,6 +34,11 @@ class Head(NamedTuple):
     crtc: Crtc
     rect: Rect
 
+    def mode_size(self) -> tuple[int, int]:
+        """What the mode must have, before the CRTC turns it."""
+        width, height = self.rect[:2]
+        return (height, width) if self.crtc.rotation & SIDEWAYS else (width, height)
+
 
 async def arrange(x: XConnection, opcode: int, wanted: Mapping[str, Rect | None]) -> None:
     """Show exactly the outputs that `wanted` gives a rectangle; see `base.Display.apply`."""
@@ -89,7 +94,7 @@ def choose_crtcs(outputs: list[OutputInfo]) -> dict[int, int]:
     output_of: dict[int, OutputInfo] = {}
 
     def place(output: OutputInfo, tried: set[int]) -> bool:
-        for crtc in sorted(output.crtcs, key=lambda c: (c != output.crtc, c in output_of)):
+        for crtc in sorted(output.crtcs, key=lambda c: (c in output_of, c != output.crtc)):
             if crtc in tried:
                 continue
             tried.add(crtc)
@@ -196,9 +201,7 @@ class _Change:
 
     async def _mode(self, head: Head) -> int:
         """A mode of exactly the head's size, its present one if possible, else a new one."""
-        width, height = head.rect.width, head.rect.height
-        if head.crtc.rotation & SIDEWAYS:
-            width, height = height, width
+        width, height = head.mode_size()
         modes = self._former.modes
         present = head.crtc.mode if head.crtc.outputs == (head.output.id,) else 0
         for candidate in (present, *head.output.modes):

@@ -26,7 +26,7 @@ from vdagent.backends.base import (
 from vdagent.backends.x11 import targets
 from vdagent.backends.x11.connection import XConnection
 from vdagent.backends.x11.owner import SelectionOwner
-from vdagent.backends.x11.requestor import SelectionRequestor
+from vdagent.backends.x11.requestor import Converted, OwnerSilent, SelectionRequestor
 from vdagent.errors import DesktopError
 
 TARGETS_S = 3.0
@@ -43,6 +43,8 @@ class _GuestOwner:
         self.time = time
         self.targets: dict[Format, int] = {}
         self.query: asyncio.Task[None] | None = None
+        self.turn = asyncio.Lock()
+        self.silent_at = 0.0  # when it last let a read time out
 
 
 class X11Clipboard:
@@ -65,7 +67,7 @@ class X11Clipboard:
         cls, x: XConnection, listener: ClipboardListener, patience: Patience
     ) -> X11Clipboard:
         """Start to watch; present owners are reported soon after this returns."""
-        own = ["TARGETS", "MULTIPLE", "TIMESTAMP", "ATOM_PAIR", "INCR"]
+        own = ["TARGETS", "MULTIPLE", "TIMESTAMP", "ATOM_PAIR", "INCR", "VDAGENT_SELECTION"]
         await x.atoms([*own, *(s.name for s in Selection), *targets.all_names()])
         clipboard = cls(x, listener, patience)
         await clipboard._watch()
@@ -146,13 +148,29 @@ class X11Clipboard:
         if fmt not in guest.targets:
             raise DesktopError(f"the owner of {selection.name} has no {fmt.value}")
         target = guest.targets[fmt]
-        answer = await self._requestor.convert(
-            self._atom_of[selection], target, guest.time, self._patience
-        )
+        answer = await self._convert(selection, guest, target)
         if answer.format != 8 and answer.data:
             raise DesktopError(f"the owner of {selection.name} answered with no bytes")
         (name,) = await self._x.atom_names([target])
         return targets.decode(name, answer.data)
+
+    async def _convert(self, selection: Selection, guest: _GuestOwner, target: int) -> Converted:
+        """One conversion at a time: xclip 0.13 drops the requests it gets during a transfer.
+
+        Reads that waited for one that timed out fail with it, so that no wait adds up.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with guest.turn:
+            if guest.silent_at > began:
+                raise OwnerSilent
+            try:
+                return await self._requestor.convert(
+                    self._atom_of[selection], target, guest.time, self._patience
+                )
+            except OwnerSilent:
+                guest.silent_at = loop.time()
+                raise
 
     async def _settled_guest(self, selection: Selection) -> _GuestOwner | None:
         """The owner, after it has said what it has if it has only just taken the selection."""

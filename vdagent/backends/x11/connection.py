@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from Xlib import X, Xatom, error
+from Xlib import X, Xatom
 from Xlib.protocol import event, request
-from Xlib.support.unix_connect import get_display
 
 from vdagent.backends.x11.authority import find_cookie
 from vdagent.backends.x11.wire import Wire
@@ -21,6 +21,10 @@ from vdagent.errors import DesktopError
 CONNECT_S = 10.0
 REPLY_S = 10.0  # another program's server grab stops every answer while it lasts
 
+# python-xlib has the same pattern, in a module that starts a process when it is imported.
+DISPLAY_NAME = re.compile(
+    r"(?:(?P<protocol>tcp|unix)/)?(?P<host>[-:\w.]*):(?P<number>\d+)(?:\.(?P<screen>\d+))?"
+)
 SOCKET_DIRECTORY = "/tmp/.X11-unix"
 
 
@@ -43,6 +47,7 @@ class XConnection:
         self.root = 0
         self.window = 0
         self.max_request = 0  # bytes
+        self._next_id = 0
         self._wire = Wire(self._on_event, self._on_closed)
         self._subscribers: dict[int, tuple[Any, list[Callable[[Any], None]]]] = {}
         self._atoms: dict[str, int] = {}
@@ -58,15 +63,15 @@ class XConnection:
         name = display_name or os.environ.get("DISPLAY", "")
         if not name:
             raise DesktopError("no X display is named", "set DISPLAY, or start in an X11 session")
-        try:
-            _, protocol, host, number, screen = get_display(name)
-        except error.DisplayError:
-            raise DesktopError(f"{name!r} is not the name of an X display", "try :0") from None
+        parts = DISPLAY_NAME.fullmatch(name)
+        if parts is None:
+            raise DesktopError(f"{name!r} is not the name of an X display", "try :0")
+        number = int(parts["number"])
         x = cls(name)
         try:
             async with asyncio.timeout(CONNECT_S):
-                await x._connect(protocol, host, number)
-                await x._introduce(find_cookie(number), screen)
+                await x._connect(parts["protocol"], parts["host"], number)
+                await x._introduce(find_cookie(number), int(parts["screen"] or 0))
         except TimeoutError:
             x.close()
             raise DesktopError(
@@ -82,9 +87,9 @@ class XConnection:
             raise
         return x
 
-    async def _connect(self, protocol: str | None, host: str | None, number: int) -> None:
+    async def _connect(self, protocol: str | None, host: str, number: int) -> None:
         loop = asyncio.get_running_loop()
-        if protocol != "tcp" and host in (None, "", "unix"):
+        if protocol != "tcp" and host in ("", "unix"):
             path = f"{SOCKET_DIRECTORY}/X{number}"
             # Servers in another mount namespace (Xwayland in a container) have only the abstract one.
             address = path if os.path.exists(path) else "\0" + path
@@ -96,27 +101,14 @@ class XConnection:
                 raise
             await loop.create_unix_connection(lambda: self._wire, sock=sock)
         else:
-            await loop.create_connection(lambda: self._wire, host or "", 6000 + number)
+            await loop.create_connection(lambda: self._wire, host, 6000 + number)
 
     async def _introduce(self, cookie: tuple[bytes, bytes], screen: int) -> None:
         info = await self._wire.set_up(cookie)
         self.root = info.roots[min(screen, len(info.roots) - 1)].root
-        self.window = info.resource_id_base | 1
+        self._next_id = info.resource_id_base
         self.max_request = info.max_request_length * 4
-        self.send(
-            request.CreateWindow,
-            depth=0,
-            wid=self.window,
-            parent=self.root,
-            x=-10,
-            y=-10,
-            width=1,
-            height=1,
-            border_width=0,
-            window_class=X.InputOnly,
-            visual=X.CopyFromParent,
-            attrs={"event_mask": X.PropertyChangeMask},
-        )
+        self.window = self.new_window()
         await self.atoms(["VDAGENT_TIME"])
         self.subscribe(X.PropertyNotify, event.PropertyNotify, self._on_stamp)
 
@@ -150,6 +142,25 @@ class XConnection:
         """Where the server has the extension `name`, None if it has not."""
         answer = await self.ask(request.QueryExtension, name=name)
         return Extension(answer.major_opcode, answer.first_event) if answer.present else None
+
+    def new_window(self) -> int:
+        """A window that is never shown and reports its property changes."""
+        self._next_id += 1
+        self.send(
+            request.CreateWindow,
+            depth=0,
+            wid=self._next_id,
+            parent=self.root,
+            x=-10,
+            y=-10,
+            width=1,
+            height=1,
+            border_width=0,
+            window_class=X.InputOnly,
+            visual=X.CopyFromParent,
+            attrs={"event_mask": X.PropertyChangeMask},
+        )
+        return self._next_id
 
     # Atoms.
 

@@ -43,9 +43,9 @@ def reduced_blanking(width: int, height: int) -> Timing:
     line_us = (1e6 / REFRESH_HZ - V_BLANK_US) / height
     blank = max(int(V_BLANK_US / line_us) + 1, V_FRONT + sync + V_BACK_MIN)
     h_total, v_total = width + H_BLANK, height + blank
-    clock = min(int(REFRESH_HZ * h_total * v_total), CLOCK_MAX_HZ)
+    steps = min(int(REFRESH_HZ * h_total * v_total), CLOCK_MAX_HZ) // CLOCK_STEP_HZ
     return Timing(
-        clock // CLOCK_STEP_HZ * CLOCK_STEP_HZ,
+        max(1, steps) * CLOCK_STEP_HZ,
         width,
         width + H_FRONT,
         width + H_FRONT + H_SYNC,

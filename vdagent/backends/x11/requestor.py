@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: MIT
 """How is a selection that another program owns read, many at a time, whole or in increments?
 
-Each read has a property of its own on our window, so reads run in parallel. A property whose read
-was given up is not used again before its owner has answered: a late answer must not end up in
-somebody else's paste. One that was given up in the middle of an INCR transfer is never used again,
-because deleting it would make the owner send on.
+Each read has a window of its own, because some owners keep one transfer per window, not per
+property. A window whose read was given up is kept until its owner has answered: a late answer must
+not end up in somebody else's paste, and some owners die of a window that is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,9 +20,16 @@ from vdagent.backends.x11.connection import XConnection
 from vdagent.errors import DesktopError
 
 STEP = 1 << 20  # bytes per GetProperty
-MAX_PROPERTIES = 256  # atoms are never freed by the server
+MAX_WINDOWS = 256
 
 T = TypeVar("T")
+
+
+class OwnerSilent(DesktopError):
+    """The owner let its time pass."""
+
+    def __init__(self) -> None:
+        super().__init__("the program that owns the selection does not answer", "is it hung?")
 
 
 class Converted(NamedTuple):
@@ -37,20 +42,18 @@ class Converted(NamedTuple):
 
 class _State(Enum):
     ASKED = 1  # the owner has not answered yet
-    ANSWERED = 2  # the property holds the answer
-    SENDING = 3  # in the middle of an INCR transfer
-    DONE = 4  # the property is ours again
+    ANSWERED = 2  # it has, and may be in the middle of an INCR transfer
+    DONE = 3  # nothing more will come
 
 
 class _Read:
     """One conversion under way; `given_up` once nobody waits for it any more."""
 
-    def __init__(self, x: XConnection, selection: int, target: int, prop: int) -> None:
-        self.selection = selection
-        self.target = target
-        self.property = prop
+    def __init__(self, x: XConnection, window: int) -> None:
+        self.window = window
         self.state = _State.ASKED
         self.given_up = False
+        self.in_increments = False
         self.answer: asyncio.Future[bool] = x.promise()
         self.changed: asyncio.Future[None] = x.promise()
 
@@ -60,11 +63,9 @@ class SelectionRequestor:
 
     def __init__(self, x: XConnection) -> None:
         self._x = x
-        self._reads: dict[int, _Read] = {}  # by property, oldest first
-        self._free: deque[int] = deque()
-        self._cut_off: deque[int] = deque()
-        self._made = 0
-        self._clean_ups: set[asyncio.Task[None]] = set()
+        self._property = x.atom("VDAGENT_SELECTION")
+        self._reads: dict[int, _Read] = {}  # by window, oldest first
+        self._free: list[int] = []
         x.subscribe(X.SelectionNotify, event.SelectionNotify, self._on_answer)
         x.subscribe(X.PropertyNotify, event.PropertyNotify, self._on_property)
 
@@ -73,15 +74,15 @@ class SelectionRequestor:
     ) -> Converted:
         """Ask the owner of `selection` for `target`; DesktopError if it refuses or is too slow."""
         deadline = _now() + patience.first_s
-        read = _Read(self._x, selection, target, await self._property())
-        self._reads[read.property] = read
+        read = _Read(self._x, self._window())
+        self._reads[read.window] = read
         try:
             self._x.send(
                 request.ConvertSelection,
-                requestor=self._x.window,
+                requestor=read.window,
                 selection=selection,
                 target=target,
-                property=read.property,
+                property=self._property,
                 time=time,
             )
             if not await _until(deadline, read.answer):
@@ -89,9 +90,9 @@ class SelectionRequestor:
                 raise DesktopError("the program that owns the selection does not have this format")
             read.state = _State.ANSWERED
             data = bytearray()
-            kind, bits = await self._take(read.property, data, patience.max_bytes)
+            kind, bits = await self._take(read.window, data, patience.max_bytes)
             if kind == self._x.atom("INCR"):
-                read.state = _State.SENDING
+                read.in_increments = True
                 kind, bits = await self._increments(read, data, deadline, patience)
             read.state = _State.DONE
             return Converted(kind, bits, data)
@@ -107,21 +108,21 @@ class SelectionRequestor:
             await _until(deadline, read.changed)
             read.changed = self._x.promise()  # before the look, so that no change is missed
             before = len(data)
-            kind, bits = await self._take(read.property, data, patience.max_bytes)
+            kind, bits = await self._take(read.window, data, patience.max_bytes)
             if kind and len(data) == before:
                 return kind, bits
             if kind:
                 deadline = _now() + patience.progress_s
 
-    async def _take(self, prop: int, into: bytearray, limit: int) -> tuple[int, int]:
-        """Move a property's contents to `into` and delete it; returns type (0: none) and format."""
+    async def _take(self, window: int, into: bytearray, limit: int) -> tuple[int, int]:
+        """Move our property's contents to `into` and delete it; returns type (0: none) and format."""
         offset = 0
         while True:
             part: Any = await self._x.ask(
                 request.GetProperty,
                 delete=1,  # happens when nothing is left after this part
-                window=self._x.window,
-                property=prop,
+                window=window,
+                property=self._property,
                 type=X.AnyPropertyType,
                 long_offset=offset // 4,
                 long_length=STEP // 4,
@@ -136,88 +137,51 @@ class SelectionRequestor:
                 return part.property_type, bits
             offset += STEP
 
-    # Properties.
+    # Windows.
 
-    async def _property(self) -> int:
+    def _window(self) -> int:
         if self._free:
-            return self._free.popleft()
-        if self._made < MAX_PROPERTIES:
-            self._made += 1
-            return (await self._x.atoms([f"VDAGENT_{self._made}"]))[0]
-        # Owners that stopped half-way hold them all: the longest silent one is the safest to take.
-        if self._cut_off:
-            return self._cut_off.popleft()
-        for prop, read in self._reads.items():
-            if read.given_up:
-                del self._reads[prop]
-                return prop
-        raise DesktopError("too many selection reads at once")
+            return self._free.pop()
+        if len(self._reads) >= MAX_WINDOWS:
+            # Owners that never answered hold them all: give up on the longest silent one.
+            oldest = next((read for read in self._reads.values() if read.given_up), None)
+            if oldest is None:
+                raise DesktopError("too many selection reads at once")
+            self._destroy(oldest)
+        return self._x.new_window()
 
     def _end(self, read: _Read) -> None:
         read.given_up = True
-        if read.state is _State.ASKED:
-            return  # kept until the owner answers after all
-        del self._reads[read.property]
-        if read.state is _State.SENDING:
-            self._cut_off.append(read.property)
-            return
-        if read.state is _State.ANSWERED:
-            self._x.send(request.DeleteProperty, window=self._x.window, property=read.property)
-        self._free.append(read.property)
+        # xclip 0.13 goes on listening to the window of a transfer, and takes what happens there for
+        # part of its present one, so such a window is not used again.
+        if read.state is _State.ANSWERED or read.in_increments:
+            self._destroy(read)
+        elif read.state is _State.DONE:
+            del self._reads[read.window]
+            self._free.append(read.window)
 
-    async def _clear_late_answer(self, read: _Read) -> None:
-        """An answer to a given-up read: free the property unless that would start a transfer."""
-        try:
-            part = await self._x.ask(
-                request.GetProperty,
-                delete=0,
-                window=self._x.window,
-                property=read.property,
-                type=X.AnyPropertyType,
-                long_offset=0,
-                long_length=0,
-            )
-        except DesktopError:
-            return
-        if part.property_type == self._x.atom("INCR"):
-            self._cut_off.append(read.property)
-        else:
-            self._x.send(request.DeleteProperty, window=self._x.window, property=read.property)
-            self._free.append(read.property)
+    def _destroy(self, read: _Read) -> None:
+        """What the owner still wants to put there goes nowhere, and it is not told to send on."""
+        del self._reads[read.window]
+        self._x.send(request.DestroyWindow, window=read.window)
 
     # Events.
 
     def _on_answer(self, e: Any) -> None:
-        if e.requestor != self._x.window:
-            return
-        read = self._reads.get(e.property) if e.property else self._refused(e)
+        read = self._reads.get(e.requestor)
         if read is None:
             return
-        if not read.given_up:
-            if not read.answer.done():
-                read.answer.set_result(bool(e.property))
-            return
-        del self._reads[read.property]
-        if e.property:
-            task = asyncio.get_running_loop().create_task(self._clear_late_answer(read))
-            self._clean_ups.add(task)
-            task.add_done_callback(self._clean_ups.discard)
-        else:
-            self._free.append(read.property)
-
-    def _refused(self, e: Any) -> _Read | None:
-        """A refusal names no property: owners answer in order, so it is for the oldest such read."""
-        for read in self._reads.values():
-            waiting = read.given_up or not read.answer.done()
-            if waiting and (read.selection, read.target) == (e.selection, e.target):
-                return read
-        return None
+        if read.given_up:
+            self._destroy(read)
+        elif not read.answer.done():
+            read.answer.set_result(bool(e.property))
 
     def _on_property(self, e: Any) -> None:
-        if e.window == self._x.window and e.state == X.PropertyNewValue:
-            read = self._reads.get(e.atom)
-            if read and read.state is not _State.ASKED and not read.changed.done():
-                read.changed.set_result(None)
+        read = self._reads.get(e.window)
+        if read is None or e.state != X.PropertyNewValue or read.state is _State.ASKED:
+            return
+        if not read.changed.done():
+            read.changed.set_result(None)
 
 
 def _now() -> float:
@@ -229,6 +193,4 @@ async def _until(deadline: float, answer: asyncio.Future[T]) -> T:
         async with asyncio.timeout_at(deadline):
             return await answer
     except TimeoutError:
-        raise DesktopError(
-            "the program that owns the selection does not answer", "is it hung?"
-        ) from None
+        raise OwnerSilent from None

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= /usr/bin/python3
+export PYTHON
+BIN := .venv/bin
+
+help: ## this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## set everything up and run the main job for real (KEEP=1: stay up for remote-viewer)
+	@packaging/dev-setup.sh demo
+	@KEEP=$(KEEP) $(BIN)/python -m vdagent.lab.demo
+
+test: setup lint ## set everything up and run all tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-quick: setup lint ## lint, unit and property tests
+	@$(BIN)/python -m pytest tests/unit tests/property $(PYTEST_ARGS)
+
+test-guest: setup ## the tests in one full Linux guest
+	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
+
+lint: setup ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >.cache/lint-imports.log 2>&1 || { cat .cache/lint-imports.log; exit 1; }
+
+fmt: setup ## let ruff format everything
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## CPU, latency and memory beside the C peer, as a table
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+setup: ## Debian packages and the virtual environment for the tests
+	@mkdir -p .cache
+	@packaging/dev-setup.sh test
+
+clean: ## remove what was built here
+	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help demo test test-quick test-guest lint fmt bench setup clean

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Makes this machine ready for `make demo` (argument: demo) or `make test` (argument: test): Debian
+# packages by name, and the virtual environment. Does nothing where everything is there already.
+set -eu
+
+cd "$(dirname "$0")/.."
+purpose=${1:?demo or test}
+python=${PYTHON:-/usr/bin/python3}
+
+# The embedded host, a headless viewer, a private X desktop.
+demo="python3 python3-venv python3-gi gir1.2-spiceclientglib-2.0 qemu-system-x86 xvfb xclip
+    x11-utils x11-xserver-utils imagemagick xdotool"
+# The C peer, more X servers and desktops, and what a guest is booted from.
+test="$demo spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xspice dbus
+    busybox-static cpio kmod udev strace zstd"
+
+case $purpose in
+demo) wanted=$demo ;;
+test) wanted="$demo $test" ;;
+*) echo "usage: $0 demo|test" >&2; exit 2 ;;
+esac
+# Debian 13 split QEMU's SPICE support off.
+if command -v apt-cache >/dev/null && apt-cache show qemu-system-modules-spice >/dev/null 2>&1; then
+    wanted="$wanted qemu-system-modules-spice"
+fi
+
+missing=
+for package in $wanted; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+        missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "this is not Debian: please install what these packages hold:$missing" >&2
+    else
+        root=
+        [ "$(id -u)" = 0 ] || root=sudo
+        echo "installing:$missing"
+        export DEBIAN_FRONTEND=noninteractive
+        # shellcheck disable=SC2086  # one word per package
+        $root apt-get update -qq -o DPkg::Lock::Timeout=300
+        # shellcheck disable=SC2086
+        $root apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $missing >/dev/null
+    fi
+fi
+
+stamp=.venv/.made-for
+wanted_stamp="$purpose $(cksum <pyproject.toml)"
+case $(cat $stamp 2>/dev/null) in
+"$wanted_stamp" | "test ${wanted_stamp#* }") exit 0 ;;
+esac
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+extra=
+[ "$purpose" = test ] && extra='[dev]'
+mkdir -p .cache
+.venv/bin/python -m pip install -q --disable-pip-version-check -e ".$extra" >.cache/pip.log 2>&1 ||
+    { cat .cache/pip.log >&2; exit 1; }
+.venv/bin/python -c 'import vdagent'
+echo "$wanted_stamp" >$stamp
