@@ -33,6 +33,11 @@ class Subject:
     sessions_max: int = 100  # with more agents connected it serves none
 
 
+def _environment() -> dict[str, str]:
+    """Ours, but an installed agent has compiled modules: not PYTHONDONTWRITEBYTECODE and the like."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def pin_harness() -> None:
     os.sched_setaffinity(0, {HARNESS_CPU} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
 
@@ -82,7 +87,7 @@ class Rig:
         mine = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {DAEMON_CPU})  # inherited, so it holds from the first instruction
         try:
-            process = spawn(argv, log=self.directory / "log", env=env)
+            process = spawn(argv, log=self.directory / "log", env=env or _environment())
         finally:
             os.sched_setaffinity(0, mine)
         self._closing.callback(stop, process)

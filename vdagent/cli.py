@@ -162,7 +162,7 @@ def _run_daemon(ident: str, found: Found) -> int:
 
 def _run_session(ident: str, found: Found) -> int:
     _without_ssl()
-    from . import daemonise, log
+    from . import daemonise, log, single
     from .session import Settings, run
 
     defaults = Settings()
@@ -174,6 +174,12 @@ def _run_session(ident: str, found: Found) -> int:
         open_dir=None if open_dir is None else open_dir == "1",
         display=_text(found.get("display")),
     )
+    display = settings.display or ":".join(
+        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
+    )
+    if not single.claim(display, settings.socket):
+        print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)
+        return 0
     foreground = "foreground" in found
     ready = None if foreground else daemonise.daemonise(READY_S)
     log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,32 @@ async def test_changes_of_other_programs_are_told(server: XServer) -> None:
         xrandr(server, "--output", "DUMMY0", "--mode", "800x600", "--fb", "1000x900")
         layout = await desk.display.layout()
         assert (layout.width, layout.height) == (1000, 900)
+        await desk.display.apply({"DUMMY0": Rect(800, 600)})
+        layout = await desk.display.layout()
+        assert (layout.width, layout.height) == (800, 600)
+
+
+async def test_one_change_is_told_about_once(server: XServer) -> None:
+    async with x11_desk(server) as desk:
+        wanted = {f"DUMMY{n}": Rect(800 + n, 600, 900 * n, 0) for n in range(4)}
+        await desk.display.apply(wanted)
+        await until(lambda: desk.listener.layouts, "the change told")
+        await desk.display.layout()  # whatever else was due has come before its answer
+        assert desk.listener.layouts <= 2
+
+
+async def test_a_cancelled_change_is_completed(server: XServer) -> None:
+    async with x11_desk(server) as desk:
+        change = asyncio.create_task(desk.display.apply({"DUMMY1": Rect(1001, 701)}))
+        await asyncio.sleep(0)
+        change.cancel()
+        await desk.display.apply({"DUMMY2": Rect(1002, 702), "DUMMY3": Rect(803, 603, 1002, 0)})
+        outputs = await desk.outputs()
+        assert {name: rect for name, rect in outputs.items() if rect} == {
+            "DUMMY2": Rect(1002, 702),
+            "DUMMY3": Rect(803, 603, 1002, 0),
+        }
+        assert change.cancelled()
 
 
 async def test_clones_are_taken_apart(server: XServer) -> None:

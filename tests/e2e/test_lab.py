@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,49 @@ def test_a_port_without_a_host_hangs_up(lab: LabProcess) -> None:
     lab.qmp("chardev-change", id="vdagent", backend={"type": "null", "data": {}})
     with connect(lab.port) as peer:
         assert peer.recv(4096) == b""
+
+
+def message(type_: int, body: bytes) -> bytes:
+    """A message in one chunk."""
+    return struct.pack("<II IIQI", 1, 20 + len(body), 1, type_, 0, len(body)) + body
+
+
+def messages(peer: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """(type, body) of what the host sends."""
+    stream = peer.makefile("rb")
+    pending = b""
+    while head := stream.read(8):
+        pending += stream.read(struct.unpack("<II", head)[1])
+        if len(pending) >= 20:
+            type_, _, size = struct.unpack_from("<4xIQI", pending)
+            if len(pending) == 20 + size:
+                yield type_, pending[20:]
+                pending = b""
+
+
+def test_a_slow_daemon_holds_the_host_up_and_loses_nothing(
+    lab: LabProcess, viewer: ViewerProcess, tmp_path: Path
+) -> None:
+    announce, grab, request, clipboard = 6, 7, 8, 4
+    text = tmp_path / "text"
+    text.write_bytes(os.urandom(2 << 20).hex().encode())
+    viewer.connect(lab.uri)
+    with connect(lab.port) as peer:
+        received = messages(peer)
+        # What is sent before a viewer has asked, spice-server throws away.
+        next(body for type_, body in received if type_ == announce)
+        peer.sendall(message(announce, struct.pack("<II", 0, 0x00038DE7)))
+        viewer.wait_announced()
+        viewer.do("offer", files={"text": str(text)})
+        next(body for type_, body in received if type_ == grab)
+        since = viewer.mark()
+        peer.sendall(message(request, struct.pack("<B3xI", 0, 1)))
+        viewer.wait("guest-request", since=since)
+        # Not read from the port any more; a command of the viewer is answered all the same.
+        viewer.do("mouse_mode", mode="server")
+        viewer.wait("mouse-mode", predicate=lambda e: e["mode"] == "server")
+        data = next(body for type_, body in received if type_ == clipboard)
+        assert data[8:] == text.read_bytes()
 
 
 def test_qemus_own_agent_host() -> None:

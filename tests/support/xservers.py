@@ -81,7 +81,9 @@ def xorg_dummy(directory: Path) -> Iterator[XServer]:
 def _started(directory: Path, argv: list[str]) -> Iterator[XServer]:
     reading, writing = os.pipe()
     try:
-        options = ["-displayfd", str(writing), "-nolisten", "tcp", "-ac"]
+        options = ["-displayfd", str(writing), "-nolisten", "tcp"]
+        if "-auth" not in argv:
+            options.append("-ac")
         log = directory / f"{argv[0]}.log"
         process = spawn([*argv, *options], log=log, pass_fds=[writing])
     finally:

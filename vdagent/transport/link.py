@@ -57,6 +57,7 @@ class Link:
         self.received = 0
         self._reading = False
         self._writing = False
+        self._ended = False  # until resumed: a port whose host has gone would wake its writer too
         self.closed = False
         self.resume_reading()
 
@@ -76,7 +77,9 @@ class Link:
         """Take bytes again."""
         if not self._reading and not self.closed:
             self._reading = True
+            self._ended = False
             self._loop.add_reader(self._fd, self._readable)
+            self._start_writing()
 
     def _readable(self) -> None:
         have = reads = 0
@@ -99,6 +102,8 @@ class Link:
             self._on_data(view[:have])
         if ended is not None and not self.closed:
             self.pause_reading()
+            self._stop_writing()
+            self._ended = True
             self._on_end(ended)
 
     def _adapt(self, reads: int) -> None:
@@ -133,9 +138,7 @@ class Link:
             kept = bytes(rest) if isinstance(buffer, memoryview) else rest
             self._queue.append(kept)
             self.queued += len(kept)
-        if self._queue and not self._writing:
-            self._writing = True
-            self._loop.add_writer(self._fd, self._writable)
+        self._start_writing()
 
     def _write_now(self, buffers: list[Buffer]) -> tuple[int, int]:
         """Write as much as fits: how many whole buffers, and how many bytes of the next one."""
@@ -176,6 +179,11 @@ class Link:
             self._stop_writing()
             if self._on_drained is not None:
                 self._on_drained()
+
+    def _start_writing(self) -> None:
+        if self._queue and not self._writing and not self._ended:
+            self._writing = True
+            self._loop.add_writer(self._fd, self._writable)
 
     def _stop_writing(self) -> None:
         if self._writing:

@@ -46,7 +46,8 @@ async def arrange(x: XConnection, opcode: int, wanted: Mapping[str, Rect | None]
     try:
         screen = await Screen.read(x, opcode)
         rects = await _within_limits(x, opcode, screen, wanted)
-        if all(screen.rect_of(o) == rects.get(o.id) for o in screen.outputs):
+        as_wanted = all(screen.rect_of(o) == rects.get(o.id) for o in screen.outputs)
+        if as_wanted and (screen.width, screen.height) == _bounds(rects):
             return
         change = _Change(x, opcode, screen)
         try:
@@ -83,6 +84,13 @@ async def _within_limits(
         )
         for name, rect in rects.items()
     }
+
+
+def _bounds(rects: dict[int, Rect]) -> tuple[int, int]:
+    return (
+        max(rect.x + rect.width for rect in rects.values()),
+        max(rect.y + rect.height for rect in rects.values()),
+    )
 
 
 def choose_crtcs(outputs: list[OutputInfo]) -> dict[int, int]:
@@ -125,8 +133,7 @@ class _Change:
         heads = [Head(o, self._former.crtcs[chosen[o.id]], rects[o.id]) for o in outputs]
         try:
             modes = [await self._mode(head) for head in heads]
-            width = max(rect.x + rect.width for rect in rects.values())
-            height = max(rect.y + rect.height for rect in rects.values())
+            width, height = _bounds(rects)
             await self._switch_off(heads, width, height)
             if (width, height) != (self._former.width, self._former.height):
                 await self._set_size(width, height)

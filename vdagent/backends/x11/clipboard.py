@@ -59,6 +59,7 @@ class X11Clipboard:
         self._atom_of = {s: x.atom(s.name) for s in self.selections}
         self._selection_of = {atom: s for s, atom in self._atom_of.items()}
         self._guests: dict[Selection, _GuestOwner] = {}
+        self._closed = False
         self._requestor = SelectionRequestor(x)
         self._owner = SelectionOwner(x, self._selection_of, listener.paste, patience)
 
@@ -100,7 +101,7 @@ class X11Clipboard:
 
     def _on_owner(self, e: Any) -> None:
         selection = self._selection_of.get(e.selection)
-        if selection is None:
+        if selection is None or self._closed:
             return
         former = self._guests.pop(selection, None)
         if former is not None and former.query is not None:
@@ -183,6 +184,9 @@ class X11Clipboard:
         return guest
 
     async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         queries = [guest.query for guest in self._guests.values() if guest.query is not None]
         for query in queries:
             query.cancel()

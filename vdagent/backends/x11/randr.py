@@ -36,7 +36,8 @@ class X11Display:
         self._x = x.share()
         self._listener = listener
         self._opcode = extension.opcode if extension is not None else None
-        self._announced = False
+        self._loop = asyncio.get_running_loop()
+        self._announced = False  # on_layout_changed is due
         self._closed = False
         self._turn = asyncio.Lock()  # one change at a time
         self._changes: set[asyncio.Future[None]] = set()
@@ -80,7 +81,7 @@ class X11Display:
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         if self._opcode is None:
             raise DesktopError("this X server has no RandR 1.3: its size cannot be changed")
-        change = asyncio.ensure_future(self._arrange(self._opcode, wanted))
+        change = self._loop.create_task(self._arrange(self._opcode, wanted))
         self._changes.add(change)
         change.add_done_callback(self._on_changed)
         # A caller that is cancelled must not leave the desktop half-made.
@@ -94,6 +95,8 @@ class X11Display:
         self._changes.discard(change)
         if not change.cancelled():
             change.exception()  # the caller has it, unless it is gone
+        if self._announced:
+            self._loop.call_soon(self._announce)
 
     async def close(self) -> None:
         if not self._closed:
@@ -110,9 +113,10 @@ class X11Display:
         """One change makes many events: tell the listener once they have all been taken in."""
         if not self._announced:
             self._announced = True
-            asyncio.get_running_loop().call_soon(self._announce)
+            self._loop.call_soon(self._announce)
 
     def _announce(self) -> None:
-        self._announced = False
-        if not self._closed:
-            self._listener.on_layout_changed()
+        if self._announced and not self._changes:
+            self._announced = False
+            if not self._closed:
+                self._listener.on_layout_changed()
