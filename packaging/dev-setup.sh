@@ -54,7 +54,8 @@ esac
 extra=
 [ "$purpose" = test ] && extra='[dev]'
 mkdir -p .cache
-.venv/bin/python -m pip install -q --disable-pip-version-check -e ".$extra" >.cache/pip.log 2>&1 ||
+.venv/bin/python -m pip install -q --disable-pip-version-check -e ".$extra" \
+    --config-settings editable_mode=compat >.cache/pip.log 2>&1 ||
     { cat .cache/pip.log >&2; exit 1; }
 .venv/bin/python -c 'import vdagent'
 echo "$wanted_stamp" >$stamp
