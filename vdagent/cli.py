@@ -173,6 +173,7 @@ def _run_session(ident: str, found: Found) -> int:
         save_dir=_text(found.get("file-xfer-save-dir")),
         open_dir=None if open_dir is None else open_dir == "1",
         display=_text(found.get("display")),
+        follow="no-follow" not in found,
     )
     display = settings.display or ":".join(
         os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")

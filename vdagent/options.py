@@ -46,6 +46,7 @@ SESSION = (
     Option("f", "file-xfer-save-dir", "DIR", "xdg-desktop, xdg-download or a directory"),
     Option("o", "file-xfer-open-dir", "0|1", "open the directory after a transfer"),
     Option("", "no-port-check", "", "start also where there is no SPICE port"),
+    Option("", "no-follow", "", "leave the size the host gives the GPU to the desktop"),
     Option("", "display", "NAME", "X display instead of $DISPLAY"),
 )
 VERSION = Option("", "version", "", "print the version")

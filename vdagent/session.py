@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backends.base import Clipboard, Display
+from .backends.drm import DrmWatch, preferred_modes, watch
 from .daemon_link import DaemonLink
 from .errors import DesktopError
 from .handlers.clipboard import ClipboardHandler
+from .handlers.follow import Follow
 from .handlers.resolution import ResolutionHandler
 from .protocol import messages as m
 from .protocol import udscs
@@ -24,6 +26,9 @@ from .protocol.constants import FileXferResult
 from .protocol.events import Skipped
 
 log = logging.getLogger("session")
+
+# Behind the first report: pyudev is a good part of the start-up time.
+WATCH_AFTER_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Settings:
     save_dir: str | None = None
     open_dir: bool | None = None
     display: str | None = None
+    follow: bool = True
 
 
 Desktop = tuple[Clipboard, Display]
@@ -51,6 +57,8 @@ class Session:
         self.clipboard = ClipboardHandler(self.daemon.send)
         self.resolution = ResolutionHandler(self.daemon.send)
         self._desktop: Desktop | None = None
+        self._follow = Follow(preferred_modes) if settings.follow else None
+        self._drm_watch: DrmWatch | None = None
         self._FROM_DAEMON: dict[type, Callable[[Any], None]] = {
             m.MonitorsConfig: self.resolution.monitors,
             m.ClipboardGrab: self.clipboard.grab,
@@ -77,6 +85,13 @@ class Session:
         self.clipboard.attach(clipboard)
         self.resolution.attach(display)
         self.daemon.start()
+        if self._follow is not None:
+            self._follow.attach(display)
+            asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch_drm, self._follow)
+
+    def _watch_drm(self, follow: Follow) -> None:
+        if not self.ended.done():
+            self._drm_watch = watch(follow.on_hotplug)
 
     def desktop_lost(self, reason: str) -> None:
         """The desktop has gone, and this session with it."""
@@ -88,6 +103,10 @@ class Session:
         self.daemon.close()
         self.clipboard.disconnected()
         self.resolution.close()
+        if self._follow is not None:
+            self._follow.close()
+        if self._drm_watch is not None:
+            self._drm_watch.close()
         if self._desktop is not None:
             for part in self._desktop:
                 await part.close()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.backends.desks import IMPATIENT, X11Desk, until, x11_desk
 from tests.support.xservers import XServer, xvfb
-from vdagent.backends.base import Format, Selection
+from vdagent.backends.base import Buffer, Format, Selection
 from vdagent.backends.x11.connection import XConnection
 from vdagent.errors import DesktopError
 
@@ -189,14 +189,23 @@ async def test_owners_that_do_not_answer_cost_their_time_only(server: XServer) -
             await desk.clipboard.read(CLIPBOARD, PNG)
 
 
-async def test_a_read_right_after_a_copy_waits_for_its_targets(server: XServer) -> None:
+async def test_a_read_right_after_a_copy_waits_for_its_targets(
+    server: XServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with x11_desk(server) as desk:
+        reads: list[asyncio.Task[Buffer]] = []
+        new_guest = desk.clipboard._new_guest  # type: ignore[attr-defined]
+
+        def read_at_once(selection: Selection, since: int) -> None:
+            new_guest(selection, since)
+            reads.append(asyncio.create_task(desk.clipboard.read(selection, TEXT)))
+
+        monkeypatch.setattr(desk.clipboard, "_new_guest", read_at_once)
         app = desk.guest.app()
-        await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "old"})
-        await desk.listener.heard(CLIPBOARD, TEXT)
-        await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "new"})
-        await until(lambda: desk.clipboard._guests[CLIPBOARD].query, "the query")  # type: ignore[attr-defined]
-        assert await desk.clipboard.read(CLIPBOARD, TEXT) == b"new"
+        for text in ("old", "new"):
+            await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": text})
+            await until(lambda: reads, "the copy seen")
+            assert await reads.pop() == text.encode()
 
 
 @pytest.mark.parametrize("incr", ["stall", "endless"])

@@ -7,9 +7,11 @@ contract tests hold to the same promises as the real ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, IntEnum
 from typing import NamedTuple, Protocol
+
+from ..errors import SystemFault
 
 Buffer = bytes | bytearray | memoryview
 
@@ -155,3 +157,73 @@ class PointerFactory(Protocol):
     """Makes a pointing device for a desktop of the given size. Raises SystemFault if it cannot."""
 
     def __call__(self, width: int, height: int) -> Pointer: ...
+
+
+class NoSpace(SystemFault):
+    """There is not enough room on the disk; `free_bytes` is what there is."""
+
+    def __init__(self, free_bytes: int) -> None:
+        super().__init__(f"disk: {free_bytes} bytes are free")
+        self.free_bytes = free_bytes
+
+
+class IncomingFile(Protocol):
+    """A file that is being received; nobody sees it before it is whole.
+
+    All raise SystemFault when the disk refuses, NoSpace when it is full. Nothing waits in the loop.
+    """
+
+    async def write(self, buffers: Sequence[Buffer]) -> None:
+        """Append bytes; the buffers must not change any more."""
+
+    async def finish(self, name: str) -> str:
+        """Show the whole file under `name`, or beside a file of that name; returns its path."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what was written, unless it is finished. Does not wait."""
+
+
+class FileStore(Protocol):
+    """Where received files go."""
+
+    async def create(self, size: int, promised: int) -> IncomingFile:
+        """Start a file of `size` bytes while `promised` bytes of others are still to come.
+
+        Raises NoSpace if they do not fit, SystemFault if there is no place for files at all.
+        """
+        ...
+
+    def show(self, path: str) -> None:
+        """A batch of files is complete, `path` is one of them: open its directory if that is wanted."""
+
+    async def close(self) -> None:
+        """Wait, not for long, until what was discarded has been removed."""
+
+
+class Note(NamedTuple):
+    """What the user is told about files: replaces the note before it."""
+
+    summary: str
+    body: str = ""
+    percent: int | None = None  # progress; None: it is over
+
+
+class Notes(Protocol):
+    """Tells the user, if the desktop has a way to; silent where it has none."""
+
+    def show(self, note: Note, on_cancel: Callable[[], None] | None = None) -> None:
+        """Show `note`, with a button for `on_cancel`. Never waits."""
+
+    def close(self) -> None:
+        """Say nothing more; what is shown stays, or goes if it shows progress."""
+
+
+class Mixer(Protocol):
+    """The volume of the session's default output and input."""
+
+    def set(self, playback: bool, mute: bool, volumes: Sequence[float]) -> None:
+        """Set volumes (1.0 is 100 %) by channel, left first; none: mute only. Never waits."""
+
+    async def close(self) -> None:
+        """Let go of the sound server."""

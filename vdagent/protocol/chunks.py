@@ -89,7 +89,8 @@ class ChunkReader:
         offset, end = 0, len(data)
         mouse: list[Mouse] = []
         while offset < end:
-            if not self._left and not self._cut_header and end - offset >= _MOUSE.size:
+            starts = not self._left and not self._cut_header and end - offset >= _MOUSE.size
+            if starts:
                 port, size, protocol, type_, _, body, x, y, buttons, display = _MOUSE.unpack_from(
                     data, offset
                 )
@@ -104,11 +105,12 @@ class ChunkReader:
                     mouse.append((x, y, buttons, display))
                     offset += _MOUSE.size
                     continue
-                self._start(port, size)
-                offset += CHUNK.size
             if mouse:
                 self._sink.mouse(mouse)
                 mouse = []
+            if starts:
+                self._start(port, size)
+                offset += CHUNK.size
             offset += self._take(data[offset:])
         if mouse:
             self._sink.mouse(mouse)

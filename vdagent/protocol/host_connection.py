@@ -16,6 +16,7 @@ from .constants import (
     MAX_SMALL,
     WHOLE_CLIPBOARD,
     Capability,
+    ChunkPort,
     MessageType,
 )
 from .events import Broken, MouseStates, Skipped
@@ -89,6 +90,9 @@ class HostConnection:
             return skip(size)
         limit = _LIMITS.get(type_, MAX_SMALL)  # type: ignore[call-overload]
         if type_ == MessageType.CLIPBOARD and size > WHOLE_CLIPBOARD:
+            if port != ChunkPort.CLIENT_PORT:  # two at once would become one another's content
+                self._events.append(Skipped(f"CLIPBOARD: {size} bytes on port {port}"))
+                return skip(size)
             self._begin_caps = self.client
             return Plan(size, len(Clipboard(0, 0, b"").head(self.client)))
         if size > limit:

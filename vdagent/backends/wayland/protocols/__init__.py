@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Protocol descriptions that pywayland does not ship, as their authors publish them (see each header)."""
