@@ -61,7 +61,7 @@ def xvfb(directory: Path, size: str = "1920x1200", *options: str) -> Iterator[XS
     require("Xvfb")
     # Without -noreset the server forgets everything when its last client leaves.
     argv = ["Xvfb", "-screen", "0", f"{size}x24", "-noreset", *options]
-    with _started(directory, argv) as server:
+    with started(directory, argv) as server:
         yield server
 
 
@@ -73,19 +73,22 @@ def xorg_dummy(directory: Path) -> Iterator[XServer]:
     config.write_text(DUMMY_CONFIG)
     argv = ["Xorg", "-config", str(config), "-logfile", str(directory / "Xorg.log")]
     argv += ["-noreset", "-novtswitch", "-sharevts"]
-    with _started(directory, argv) as server:
+    with started(directory, argv) as server:
         yield server
 
 
 @contextmanager
-def _started(directory: Path, argv: list[str]) -> Iterator[XServer]:
+def started(
+    directory: Path, argv: list[str], env: dict[str, str] | None = None
+) -> Iterator[XServer]:
+    """An X server of these arguments, at a display number that was free."""
     reading, writing = os.pipe()
     try:
         options = ["-displayfd", str(writing), "-nolisten", "tcp"]
         if "-auth" not in argv:
             options.append("-ac")
         log = directory / f"{argv[0]}.log"
-        process = spawn([*argv, *options], log=log, pass_fds=[writing])
+        process = spawn([*argv, *options], log=log, env=env, pass_fds=[writing])
     finally:
         os.close(writing)
     try:
