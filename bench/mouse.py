@@ -76,7 +76,7 @@ def _latency(results: Results, subject: Subject, length: Length, hertz: int) -> 
         poll = select.poll()
         poll.register(rig.uinput_fd, select.POLLIN)
         taken = []
-        due = time.monotonic()
+        used, due = rig.cpu_s(), time.monotonic()
         for event in wire.mouse_path(count):
             due = max(due + 1 / hertz, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
@@ -88,13 +88,12 @@ def _latency(results: Results, subject: Subject, length: Length, hertz: int) -> 
                     raise PeerClosed("no event came out of uinput")
                 got += len(os.read(rig.uinput_fd, 4096))
             taken.append((time.perf_counter_ns() - sent) / 1000)
+        used = rig.cpu_s() - used
     del taken[: count // 20]  # the first ones warm up both ends
     for percent in (50, 99):
-        results.add(
-            Figure(SECTION, f"latency p{percent} at {hertz} Hz", "us"),
-            subject,
-            percentile(taken, percent),
-        )
+        figure = Figure(SECTION, f"latency p{percent} at {hertz} Hz", "us")
+        results.add(figure, subject, percentile(taken, percent))
+    results.add(Figure(SECTION, f"CPU per event at {hertz} Hz", "us"), subject, used / count * 1e6)
 
 
 def _syscalls(results: Results, subject: Subject, length: Length) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backends.base import Clipboard, Display
-from .backends.drm import DrmWatch, preferred_modes, watch
+from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .daemon_link import DaemonLink
 from .errors import DesktopError
 from .handlers.clipboard import ClipboardHandler
@@ -55,7 +55,7 @@ class Session:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
         self.clipboard = ClipboardHandler(self.daemon.send)
-        self.resolution = ResolutionHandler(self.daemon.send)
+        self.resolution = ResolutionHandler(self.daemon.send, find_connector)
         self._desktop: Desktop | None = None
         self._follow = Follow(preferred_modes) if settings.follow else None
         self._drm_watch: DrmWatch | None = None
@@ -73,7 +73,7 @@ class Session:
             m.FileXferData: _nothing,
             m.FileXferStatus: _nothing,
             m.AudioVolumeSync: _nothing,
-            m.GraphicsDeviceInfo: _nothing,
+            m.GraphicsDeviceInfo: self.resolution.devices,
             udscs.FileXferDisable: _nothing,
             udscs.Version: self._on_version,
             Skipped: _log_skipped,

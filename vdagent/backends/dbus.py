@@ -28,13 +28,34 @@ with warnings.catch_warnings():
         from dbus_next.message import Message
         from dbus_next.signature import Variant
 
-__all__ = ["Bus", "Variant", "session_bus_address", "system_bus_address"]
+__all__ = ["Bus", "BusError", "Variant", "session_bus_address", "system_bus_address"]
 
 CONNECT_S = 5.0
 CALL_S = 5.0
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 
-_DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
+_NAME = "org.freedesktop.DBus"
+_DAEMON = (_NAME, "/org/freedesktop/DBus", _NAME)
+
+
+class BusError(DesktopError):
+    """A call that failed; `name` is the error's name on the bus, "" if there was no answer at all."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class _MessageBus(MessageBus):
+    async def _auth_readline(self) -> str:
+        """The library's own never ends, nor lets anybody else run, if the bus hangs up meanwhile."""
+        line = b""
+        while not line.endswith(b"\r\n"):
+            part = await self._loop.sock_recv(self._sock, 2)
+            if not part:
+                raise EOFError("it hung up")
+            line += part
+        return line[:-2].decode()
 
 
 def system_bus_address() -> str:
@@ -56,6 +77,7 @@ class Bus:
     def __init__(self, bus: MessageBus) -> None:
         self._bus: Any = bus  # dbus-next leaves some of its methods untyped
         self._watches: list[tuple[dict[str, str], Callable[..., None]]] = []
+        self._owners = {_NAME: _NAME}  # of the senders watched: their unique names
         bus.add_message_handler(self._on_message)
 
     @classmethod
@@ -63,13 +85,16 @@ class Bus:
         """Connect to the bus at `address`. Raises DesktopError."""
         if not address:
             raise DesktopError("D-Bus: there is no bus for this session")
+        bus: Any = None
         try:
-            bus = MessageBus(bus_address=address)
+            bus = _MessageBus(bus_address=address)
             async with asyncio.timeout(CONNECT_S):
                 await bus.connect()
         except TimeoutError:
+            _let_go(bus)
             raise DesktopError(f"D-Bus: {address} does not answer") from None
         except Exception as error:  # the library raises whatever it met
+            _let_go(bus)
             raise DesktopError(f"D-Bus: cannot connect to {address}: {error}") from None
         return cls(bus)
 
@@ -83,7 +108,7 @@ class Bus:
     ) -> list[Any]:
         """Call a method of `service` (bus name, path, interface); its results.
 
-        Raises DesktopError for an error reply, a lost bus and no answer in time.
+        Raises BusError for an error reply, a lost bus and no answer in time.
         """
         destination, path, interface = service
         message = Message(
@@ -98,32 +123,51 @@ class Bus:
             async with asyncio.timeout(timeout_s):
                 reply = await self._bus.call(message)
         except TimeoutError:
-            raise DesktopError(f"D-Bus: {destination} does not answer {member}") from None
+            raise BusError(f"D-Bus: {destination} does not answer {member}") from None
         except Exception as error:
-            raise DesktopError(f"D-Bus: {member} of {destination}: {error}") from None
+            raise BusError(f"D-Bus: {member} of {destination}: {error}") from None
         if reply is None:
-            raise DesktopError(f"D-Bus: the bus has gone, {member} was not answered")
+            raise BusError(f"D-Bus: the bus has gone, {member} was not answered")
         if reply.message_type is MessageType.ERROR:
             text = reply.body[0] if reply.body else reply.error_name
-            raise DesktopError(f"D-Bus: {member} of {destination}: {text}")
+            raise BusError(f"D-Bus: {member} of {destination}: {text}", reply.error_name)
         return list(reply.body)
 
     async def watch(self, on_signal: Callable[..., None], **match: str) -> None:
-        """Call `on_signal(path, *body)` at each signal that fits: sender, interface, member, path.
+        """Call `on_signal(path, *body)` at each signal that fits: sender, interface, member, path, arg0.
 
-        `sender` is matched by the bus only (signals come from unique names).
+        `sender` may be a well-known name. That the signal is its owner's is checked here: anybody
+        can send a signal to one connection past the rules that it asked the bus to match.
         """
         rule = ",".join(f"{key}='{value}'" for key, value in {"type": "signal", **match}.items())
-        local = {key: value for key, value in match.items() if key != "sender"}
-        self._watches.append((local, on_signal))
+        if (sender := match.get("sender", _NAME)) not in self._owners:
+            self._owners[sender] = ""
+            await self.watch(_nothing, sender=_NAME, member="NameOwnerChanged", arg0=sender)
+            try:
+                self._owners[sender], *_ = await self.call(_DAEMON, "GetNameOwner", "s", sender)
+            except BusError as error:
+                if not error.name:
+                    raise
+        self._watches.append((match, on_signal))
         await self.call(_DAEMON, "AddMatch", "s", rule)
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
             return
-        for match, on_signal in self._watches:
-            if all(getattr(message, key) == value for key, value in match.items()):
+        if message.sender == _NAME and message.member == "NameOwnerChanged":
+            name, _, owner = message.body
+            if name in self._owners:
+                self._owners[name] = owner
+        for match, on_signal in list(self._watches):
+            if all(self._fits(message, key, value) for key, value in match.items()):
                 on_signal(message.path, *message.body)
+
+    def _fits(self, message: Message, key: str, value: str) -> bool:
+        if key == "sender":
+            return bool(message.sender == self._owners.get(value, value))
+        if key == "arg0":
+            return message.body[:1] == [value]
+        return bool(getattr(message, key) == value)
 
     async def wait_lost(self) -> None:
         """Return when the connection has ended, whoever ended it."""
@@ -133,10 +177,27 @@ class Bus:
             pass
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection; calls that wait fail now."""
         self._watches.clear()
-        if self._bus.connected:
-            self._bus.disconnect()
+        _let_go(self._bus)
+
+
+def _nothing(*_: Any) -> None:
+    """A signal that is asked for because the connection itself follows it."""
+
+
+def _let_go(bus: Any) -> None:
+    """Close the connection at once. The library shuts it down and leaves its descriptor open."""
+    if bus is None:
+        return
+    if bus.connected:
+        bus.disconnect()
+    bus._finalize(None)
+    for part in (bus._stream, bus._sock):
+        try:
+            part.close()
+        except OSError:
+            pass
 
 
 def plain(value: Any) -> Any:

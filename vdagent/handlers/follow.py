@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from ..backends.base import Display, Layout, Output, Rect
 from ..errors import DesktopError
+from .displays import zero_based
 
 log = logging.getLogger("resolution")
 
@@ -63,14 +64,14 @@ class Follow:
             wanted = with_sizes(layout, changed)
             if wanted is not None:
                 await display.apply(wanted)
-                log.info("resolution: the desktop did not follow the host's size, set it: %s", changed)
+                log.info(
+                    "resolution: the desktop did not follow the host's size, set it: %s", changed
+                )
         except DesktopError as error:
             log.warning("resolution: the host's new size could not be set: %s", error)
 
     def _changed(self) -> dict[str, tuple[int, int]]:
-        return {
-            name: size for name, size in self._read().items() if self._known.get(name) != size
-        }
+        return {name: size for name, size in self._read().items() if self._known.get(name) != size}
 
 
 def with_sizes(layout: Layout, sizes: Sizes) -> dict[str, Rect | None] | None:
@@ -94,11 +95,6 @@ def with_sizes(layout: Layout, sizes: Sizes) -> dict[str, Rect | None] | None:
 
 
 def _output(active: list[Output], connector: str, *, only: bool) -> Output | None:
-    kind, _, number = connector.rpartition("-")
     names = {output.name: output for output in active}
-    zero_based = f"{kind}-{int(number) - 1}" if number.isdigit() else ""
-    if f"{kind}-0" in names and zero_based in names:
-        return names[zero_based]
-    if connector in names:
-        return names[connector]
-    return active[0] if only and len(active) == 1 else None
+    found = names.get(zero_based(names, connector))
+    return found or (active[0] if only and len(active) == 1 else None)

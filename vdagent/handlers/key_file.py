@@ -16,7 +16,6 @@ from typing import NamedTuple
 from ..errors import ProtocolError
 
 GROUP = "vdagent-file-xfer"
-NAME_MAX = 255  # bytes, on every Linux file system
 MAX_SIZE = (1 << 64) - 1
 
 _ESCAPES = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
@@ -96,21 +95,4 @@ def safe_name(name: str) -> str:
     """`name` as it may be shown and created. Raises ProtocolError for what is more than a name."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise ProtocolError("FILE_XFER_START: the name is not a plain file name")
-    return shorten(_DECEPTIVE.sub("_", name), NAME_MAX)
-
-
-def shorten(name: str, limit: int) -> str:
-    """`name` in at most `limit` bytes of UTF-8; its extension stays, if that is a reasonable one."""
-    if len(name.encode()) <= limit:
-        return name
-    stem, extension = split(name)
-    room = limit - len(extension.encode())
-    if room < limit // 2:
-        stem, extension, room = name, "", limit
-    return stem.encode()[:room].decode(errors="ignore") + extension
-
-
-def split(name: str) -> tuple[str, str]:
-    """`name` as stem and extension with its dot: ("report", ".pdf"), (".profile", "")."""
-    dot = name.rfind(".")
-    return (name[:dot], name[dot:]) if dot > 0 else (name, "")
+    return _DECEPTIVE.sub("_", name)

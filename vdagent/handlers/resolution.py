@@ -7,11 +7,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ..backends.base import Display, Layout, Rect
+from ..backends.base import Display, Rect
 from ..errors import DesktopError
-from ..protocol.constants import MonitorsFlag
-from ..protocol.messages import MonitorConfig, MonitorsConfig
-from ..protocol.udscs import GuestResolution, Message, Screen
+from ..protocol.messages import GraphicsDeviceInfo, MonitorsConfig
+from ..protocol.udscs import GuestResolution, Message
+from .displays import Displays, FindConnector, arrange, describe
 
 log = logging.getLogger("resolution")
 
@@ -19,12 +19,13 @@ log = logging.getLogger("resolution")
 class ResolutionHandler:
     """Applies the client's monitors and reports the desktop's; implements DisplayListener.
 
-    A SPICE display id is the index of an output. One change at a time is applied; of those that
-    come meanwhile only the last one counts, for a dragged window sends dozens.
+    One change at a time is applied; of those that come meanwhile only the last one counts, for a
+    dragged window sends dozens.
     """
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[Message], None], find_connector: FindConnector) -> None:
         self._send = send
+        self._displays = Displays(find_connector)
         self._display: Display | None = None
         self._connected = False
         self._wanted: MonitorsConfig | None = None
@@ -50,6 +51,12 @@ class ResolutionHandler:
     def monitors(self, msg: MonitorsConfig) -> None:
         """The client wants these monitors."""
         self._wanted = msg
+        self._start()
+
+    def devices(self, msg: GraphicsDeviceInfo) -> None:
+        """The host tells which device shows which display."""
+        self._displays.learn(msg.devices)
+        self._report_due, self._reported = True, None
         self._start()
 
     def on_layout_changed(self) -> None:
@@ -81,7 +88,7 @@ class ResolutionHandler:
     async def _apply(self, display: Display, config: MonitorsConfig) -> None:
         try:
             layout = await display.layout()
-            targets = arrange(config, layout)
+            targets = arrange(config, self._displays.outputs(layout))
             if targets and targets != {o.name: o.rect for o in layout.outputs if o.rect}:
                 await display.apply(targets)
                 log.info("resolution: now %s", _words(targets))
@@ -90,7 +97,7 @@ class ResolutionHandler:
 
     async def _report(self, display: Display) -> None:
         try:
-            report = describe(await display.layout())
+            report = describe(await display.layout(), self._displays)
         except DesktopError as error:
             log.warning("resolution: %s", error)
             return
@@ -102,40 +109,6 @@ class ResolutionHandler:
         """Stop working."""
         if self._work is not None:
             self._work.cancel()
-
-
-def arrange(config: MonitorsConfig, layout: Layout) -> dict[str, Rect]:
-    """Which output gets which rectangle; only what is on is named.
-
-    Positions count if the client gave any; without them monitors stand side by side.
-    """
-    pairs = [
-        (output.name, monitor)
-        for output, monitor in zip(layout.outputs, config.monitors, strict=False)
-        if monitor.enabled
-    ]
-    placed = {(monitor.x, monitor.y) for _, monitor in pairs}
-    given = bool(config.flags & MonitorsFlag.USE_POS) or len(placed) > 1
-    if given and len(placed) == len(pairs):
-        return {name: Rect(mon.width, mon.height, mon.x, mon.y) for name, mon in pairs}
-    return _side_by_side(pairs)
-
-
-def _side_by_side(pairs: list[tuple[str, MonitorConfig]]) -> dict[str, Rect]:
-    result, x = {}, 0
-    for name, monitor in pairs:
-        result[name] = Rect(monitor.width, monitor.height, x, 0)
-        x += monitor.width
-    return result
-
-
-def describe(layout: Layout) -> GuestResolution:
-    """The report: every output by its display id; those that are off as 0x0."""
-    screens = []
-    for display_id, output in enumerate(layout.outputs):
-        rect = output.rect or Rect(0, 0)
-        screens.append(Screen(rect.width, rect.height, rect.x, rect.y, display_id))
-    return GuestResolution(layout.width, layout.height, tuple(screens))
 
 
 def _words(targets: dict[str, Rect]) -> str:

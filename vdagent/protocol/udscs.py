@@ -47,6 +47,7 @@ from .messages.clipboard import MAX_TYPES
 
 HEADER = Struct("=IIII")  # type, arg1, arg2, size
 MAX_SCREENS = 256
+MAX_SIDE = 0x7FFFFFFF  # of a desktop: the last pixel is a tablet's ABS maximum, a C int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,8 @@ def _decode_resolution(arg1: int, arg2: int, body: Buffer) -> FromAgent:
         raise ProtocolError(f"GUEST_XORG_RESOLUTION: {len(body)} bytes, not a multiple of 20")
     if len(body) > MAX_SCREENS * Screen.LAYOUT.size:
         raise ProtocolError(f"GUEST_XORG_RESOLUTION: more than {MAX_SCREENS} screens")
+    if max(arg1, arg2) > MAX_SIDE:
+        raise ProtocolError(f"GUEST_XORG_RESOLUTION: a desktop of {arg1}x{arg2}")
     screens = tuple(Screen(*row) for row in Screen.LAYOUT.iter_unpack(body))
     return GuestResolution(arg1, arg2, screens)
 

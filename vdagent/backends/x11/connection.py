@@ -10,6 +10,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from Xlib import X, Xatom
 from Xlib.protocol import event, request
@@ -53,7 +54,7 @@ class XConnection:
         self._atoms: dict[str, int] = {}
         self._atom_names: dict[int, str] = {}
         self._stamps: deque[asyncio.Future[int]] = deque()
-        self._promises: set[asyncio.Future[Any]] = set()
+        self._promises: WeakSet[asyncio.Future[Any]] = WeakSet()
         self._users = 0
         self.on_lost: Callable[[str], None] = lambda reason: None
 
@@ -243,7 +244,6 @@ class XConnection:
         """A future that ends with DesktopError if the connection ends first."""
         promise: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._promises.add(promise)
-        promise.add_done_callback(self._promises.discard)
         return promise
 
     def _on_closed(self, reason: str) -> None:

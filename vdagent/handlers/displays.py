@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Which output of the guest shows which SPICE display? (session)
+
+Without word from the host, display ids are the outputs' indices. GRAPHICS_DEVICE_INFO names the
+graphics device and its connector for every display; then only those outputs are the viewer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from ..backends.base import Layout, Output, Rect
+from ..protocol.constants import MonitorsFlag
+from ..protocol.messages import GraphicsDevice, MonitorConfig, MonitorsConfig
+from ..protocol.udscs import GuestResolution, Screen
+
+# (PCI path, index of the connector on that device) → the kernel's name for it
+FindConnector = Callable[[str, int], str | None]
+
+
+def zero_based(names: Iterable[str], connector: str) -> str:
+    """The output name of a connector: drivers of X that count from 0 have a Virtual-0."""
+    kind, _, number = connector.rpartition("-")
+    if f"{kind}-0" in names and number.isdigit():
+        return f"{kind}-{int(number) - 1}"
+    return connector
+
+
+class Displays:
+    """SPICE display id ⇄ output."""
+
+    def __init__(self, find_connector: FindConnector) -> None:
+        self._find_connector = find_connector
+        self._connectors: dict[int, tuple[str | None, int]] = {}  # display id → connector, index
+
+    def learn(self, devices: Iterable[GraphicsDevice]) -> None:
+        """Take the host's word; what it said before is forgotten."""
+        self._connectors = {
+            device.channel_id + device.monitor_id: (
+                self._find_connector(device.address, device.device_display_id),
+                device.device_display_id,
+            )
+            for device in devices
+        }
+
+    def outputs(self, layout: Layout) -> dict[int, Output]:
+        """Display id → output, of this layout."""
+        by_name = {output.name: output for output in layout.outputs}
+        found = {}
+        for display_id, (connector, index) in sorted(self._connectors.items()):
+            name = zero_based(by_name, connector) if connector is not None else None
+            if name in by_name:
+                found[display_id] = by_name[name]
+            elif connector is None and index < len(layout.outputs):
+                # No DRM device to ask (proprietary drivers): their outputs are in this order.
+                found[display_id] = layout.outputs[index]
+        return found or dict(enumerate(layout.outputs))
+
+    def known_ids(self) -> list[int]:
+        """The display ids the host named."""
+        return sorted(self._connectors)
+
+
+def arrange(config: MonitorsConfig, outputs: Mapping[int, Output]) -> dict[str, Rect]:
+    """Which output gets which rectangle; only what is on is named.
+
+    Positions count if the client gave any; without them monitors stand side by side.
+    """
+    pairs = [
+        (outputs[display_id].name, monitor)
+        for display_id, monitor in enumerate(config.monitors)
+        if monitor.enabled and display_id in outputs
+    ]
+    placed = {(monitor.x, monitor.y) for _, monitor in pairs}
+    given = bool(config.flags & MonitorsFlag.USE_POS) or len(placed) > 1
+    if given and len(placed) == len(pairs):
+        return {name: Rect(mon.width, mon.height, mon.x, mon.y) for name, mon in pairs}
+    return _side_by_side(pairs)
+
+
+def _side_by_side(pairs: list[tuple[str, MonitorConfig]]) -> dict[str, Rect]:
+    result, x = {}, 0
+    for name, monitor in pairs:
+        result[name] = Rect(monitor.width, monitor.height, x, 0)
+        x += monitor.width
+    return result
+
+
+def describe(layout: Layout, displays: Displays) -> GuestResolution:
+    """The report: the viewer's outputs by display id; those that are off or missing as 0x0."""
+    outputs = displays.outputs(layout)
+    screens = []
+    for display_id in sorted({*outputs, *displays.known_ids()}):
+        output = outputs.get(display_id)
+        rect = (output.rect if output is not None else None) or Rect(0, 0)
+        screens.append(Screen(rect.width, rect.height, rect.x, rect.y, display_id))
+    return GuestResolution(layout.width, layout.height, tuple(screens))
