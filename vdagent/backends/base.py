@@ -8,6 +8,7 @@ contract tests hold to the same promises as the real ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import NamedTuple, Protocol
 
@@ -227,3 +228,31 @@ class Mixer(Protocol):
 
     async def close(self) -> None:
         """Let go of the sound server."""
+
+
+@dataclass(eq=False)
+class Login:
+    """One login session. Whoever tracks logins keeps it up to date while anybody holds it."""
+
+    key: str
+    id: str = ""
+    uid: int = -1
+    is_user: bool = False  # a user at work, no greeter or lock screen
+    locked: bool = False
+
+    def __str__(self) -> str:
+        return f"session {self.id} of uid {self.uid}"
+
+    @property
+    def may_share(self) -> bool:
+        """Whether clipboard and files may go in and out."""
+        return self.is_user and not self.locked
+
+
+class Logins(Protocol):
+    """Who is logged in, and who sits at the seat?"""
+
+    @property
+    def active(self) -> str | None:
+        """The key of the session that is at the seat now; None for nobody, as on a text console."""
+        ...

@@ -193,10 +193,10 @@ def _let_go(bus: Any) -> None:
     if bus.connected:
         bus.disconnect()
     bus._finalize(None)
-    for part in (bus._stream, bus._sock):
+    for name in ("_stream", "_sock"):
         try:
-            part.close()
-        except OSError:
+            getattr(bus, name).close()
+        except (AttributeError, OSError):
             pass
 
 

@@ -55,12 +55,15 @@ def free_bytes(directory: int) -> int | None:
 
 def remove_leftovers(directory: int) -> None:
     """Remove what an agent that was killed left behind: old partial files that nobody has locked."""
-    for name in os.listdir(directory):
-        if _PARTIAL.fullmatch(name):
-            try:
-                _remove_leftover(directory, name)
-            except OSError:
-                pass
+    try:
+        found = [name for name in os.listdir(directory) if _PARTIAL.fullmatch(name)]
+    except OSError:
+        return
+    for name in found:
+        try:
+            _remove_leftover(directory, name)
+        except OSError:
+            pass
 
 
 def _remove_leftover(directory: int, name: str) -> None:
@@ -131,7 +134,11 @@ class PartialFile:
             # Hold the name with an empty file of our own, which may be replaced.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             os.close(os.open(name, flags, FILE_MODE, dir_fd=here))
-            os.rename(self._name, name, src_dir_fd=here, dst_dir_fd=here)
+            try:
+                os.rename(self._name, name, src_dir_fd=here, dst_dir_fd=here)
+            except OSError:
+                os.unlink(name, dir_fd=here)
+                raise
         else:
             os.unlink(self._name, dir_fd=here)
 

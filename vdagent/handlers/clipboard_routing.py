@@ -88,6 +88,7 @@ class ClipboardRouting:
         self._host, self._sessions = host, sessions
         self.client_offers: dict[int, tuple[int, ...]] = {}
         self.guest_owned: set[int] = set()  # our grabs that the client holds
+        self._asking: Agent | None = None  # whose pastes wait; active until `active_changed`
         self._of_host = Pending(call_later, ANSWER_S, self._answer_host)
         self._of_guest = Pending(call_later, PASTE_S, self._answer_guest)
         self._to_agent: Agent | None = None  # takes the Clipboard message in parts from the host
@@ -194,6 +195,7 @@ class ClipboardRouting:
         """Another session speaks for the guest: withdraw the old one's offers, hand on the client's."""
         self._of_host.expire_all()
         self._of_guest.expire_all()
+        self._asking = active
         for selection in sorted(self.guest_owned):
             self._host.send(ClipboardRelease(selection))
         self.guest_owned.clear()
@@ -216,7 +218,9 @@ class ClipboardRouting:
         self.guest_owned.clear()
         self._of_host.expire_all()
         self._of_guest.expire_all()
-        self._to_host = None
+        if not self._host.sending_parts:
+            self._to_host = None
+        # else: the host counts on the rest of that message, wanted or not.
         if self._to_agent is not None:
             agent, self._to_agent = self._to_agent, None
             # Its message cannot be completed, and whatever we wrote now would be its content.
@@ -255,5 +259,5 @@ class ClipboardRouting:
         self._host.send(Clipboard(selection, type_, b""))
 
     def _answer_guest(self, selection: int, type_: int) -> None:
-        if self._sessions.active is not None:
-            self._sessions.active.send(Clipboard(selection, type_, b""))
+        if self._asking is not None:
+            self._asking.send(Clipboard(selection, type_, b""))

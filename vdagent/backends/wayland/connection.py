@@ -158,9 +158,9 @@ class WaylandConnection:
             told(new)
 
     def _removed(self, number: int) -> None:
-        old = self.globals.pop(number, None)
-        for told in self.on_global_removed if old is not None else ():
-            told(old)
+        if (old := self.globals.pop(number, None)) is not None:
+            for told in self.on_global_removed:
+                told(old)
 
     # Bytes.
 

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""How does a file that is dropped on the viewer become a file in the guest? (session)
+
+One task per transfer: create, take data until it is whole, name it, say so. The tasks wait for the
+disk, the loop never does. What the disk has not taken yet is bounded: beyond that the daemon is read
+no further, apart from a trickle, so that neither side takes a slow disk for a hung session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..backends.base import Buffer, FileStore, IncomingFile, Notes, NoSpace
+from ..errors import ProtocolError, SystemFault, VdagentError
+from ..protocol import messages as m
+from ..protocol.constants import FileXferResult
+from ..protocol.udscs import FileXferDisable, Message
+from .file_progress import FileProgress
+from .key_file import Announcement, read_announcement
+
+log = logging.getLogger("files")
+
+MAX_TRANSFERS = 128
+# Bytes that wait for the disk: no more are read beyond HIGH, again below LOW.
+HIGH, LOW = 16 * 1024 * 1024, 4 * 1024 * 1024
+# So often one read is let through while the disk keeps us waiting; our daemon gives up on a session
+# that takes nothing for 5 s.
+TRICKLE_S = 2.0
+# A disk that does nothing for that long has failed; a client that sends nothing has forgotten.
+DISK_S = 60.0
+CLIENT_S = 300.0
+
+
+@dataclass(eq=False)
+class _Transfer:
+    """One file on its way."""
+
+    id: int
+    file: Announcement
+    waiting: list[Buffer] = field(default_factory=list)  # for the disk
+    received: int = 0
+    is_whole: bool = False
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    written: int = 0
+    task: asyncio.Task[None] | None = None
+
+    def take(self) -> list[Buffer]:
+        """What has arrived since."""
+        buffers, self.waiting = self.waiting, []
+        self.arrived.clear()
+        return buffers
+
+
+class FileTransferHandler:
+    """The session's side of FILE_XFER_*."""
+
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        make_store: Callable[[], FileStore],
+        make_notes: Callable[[], Notes],
+        pause: Callable[[bool], None],
+    ) -> None:
+        self._send, self._make_store, self._pause = send, make_store, pause
+        self._loop = asyncio.get_running_loop()
+        self._store: FileStore | None = None
+        self._progress = FileProgress(make_notes, self.cancel_all, self._drop_complete)
+        self._transfers: dict[int, _Transfer] = {}
+        self._disabled = False
+        self._queued = 0
+        self._trickle: asyncio.TimerHandle | None = None  # set while reading is paused
+
+    # -- from the client -------------------------------------------------------------------------
+
+    def start(self, msg: m.FileXferStart) -> None:
+        """A file is announced; the answer follows when there is a place for it."""
+        if self._disabled:
+            return self._tell(msg.id, FileXferResult.DISABLED)
+        if msg.id in self._transfers:
+            # An answer would end the transfer that runs.
+            return log.warning("files: transfer %d is announced twice", msg.id)
+        try:
+            file = read_announcement(msg.metadata)
+        except ProtocolError as error:
+            log.warning("files: refused transfer %d: %s", msg.id, error)
+            return self._tell(msg.id, FileXferResult.ERROR)
+        if len(self._transfers) >= MAX_TRANSFERS:
+            log.warning("files: %d transfers at once, one more is refused", MAX_TRANSFERS)
+            return self._tell(msg.id, FileXferResult.ERROR)
+        transfer = self._transfers[msg.id] = _Transfer(msg.id, file)
+        self._progress.started(file)
+        transfer.task = asyncio.ensure_future(self._receive(transfer))
+
+    def data(self, msg: m.FileXferData) -> None:
+        """The next bytes of a file."""
+        transfer = self._transfers.get(msg.id)
+        if transfer is None or transfer.is_whole:
+            return
+        size = transfer.file.size
+        transfer.received += len(msg.data)
+        if transfer.received > size:
+            return self._end(transfer, FileXferResult.ERROR, "it is longer than announced")
+        # An empty file has no other data than an empty message.
+        transfer.is_whole = transfer.received == size
+        if len(msg.data):
+            transfer.waiting.append(msg.data)
+            self._queued += len(msg.data)
+        transfer.arrived.set()
+        self._regulate()
+
+    def status(self, msg: m.FileXferStatus) -> None:
+        """The client gives a transfer up; it needs no answer."""
+        transfer = self._transfers.get(msg.id)
+        if transfer is not None and msg.result != FileXferResult.CAN_SEND_DATA:
+            self._end(transfer, None, "")
+
+    def client_disconnected(self, msg: m.ClientDisconnected | None = None) -> None:
+        """The client has gone, and its files with it."""
+        self._end_all(None, "the viewer has gone")
+
+    def disable(self, msg: FileXferDisable) -> None:
+        """No files for this session, until it is connected anew."""
+        self._disabled = True
+        self._end_all(FileXferResult.DISABLED, "")
+
+    # -- the session -----------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """A daemon is there."""
+        self._disabled = False
+
+    def disconnected(self) -> None:
+        """The daemon has gone: nobody to tell."""
+        self._end_all(None, "the connection to the host has ended")
+        self._read_on()
+
+    def cancel_all(self) -> None:
+        """The user does not want these files."""
+        self._end_all(FileXferResult.CANCELLED, "")
+
+    async def close(self) -> None:
+        """The session ends: tell the client, remove what is not whole."""
+        self._end_all(FileXferResult.CANCELLED, "")
+        self._progress.close()
+        if self._store is not None:
+            await self._store.close()
+
+    # -- one transfer ----------------------------------------------------------------------------
+
+    async def _receive(self, transfer: _Transfer) -> None:
+        file: IncomingFile | None = None
+        try:
+            try:
+                file = await self._create(transfer)
+                self._tell(transfer.id, FileXferResult.CAN_SEND_DATA)
+                await self._fill(transfer, file)
+                async with asyncio.timeout(DISK_S):
+                    path = await file.finish(transfer.file.name)
+            except TimeoutError:
+                raise SystemFault(f"disk: no answer for {DISK_S:.0f} s") from None
+            except BaseException:
+                if file is not None:
+                    file.discard()
+                raise
+        except NoSpace as error:
+            problem = "there is not enough space on the disk"
+            self._end(transfer, FileXferResult.NOT_ENOUGH_SPACE, problem, error.free_bytes)
+        except VdagentError as error:
+            self._end(transfer, FileXferResult.ERROR, error.message)
+        else:
+            self._forget(transfer)
+            self._tell(transfer.id, FileXferResult.SUCCESS)
+            self._progress.saved(path)
+
+    async def _create(self, transfer: _Transfer) -> IncomingFile:
+        if self._store is None:
+            self._store = self._make_store()
+        others = (t for t in self._transfers.values() if t is not transfer)
+        promised = sum(t.file.size - t.written for t in others)
+        async with asyncio.timeout(DISK_S):
+            return await self._store.create(transfer.file.size, promised)
+
+    async def _fill(self, transfer: _Transfer, file: IncomingFile) -> None:
+        while True:
+            await self._wait_for_data(transfer)
+            buffers = transfer.take()
+            size = sum(map(len, buffers))
+            try:
+                async with asyncio.timeout(DISK_S):
+                    await file.write(buffers)
+            finally:
+                self._queued -= size
+                self._regulate()
+            transfer.written += size
+            self._progress.advanced(size)
+            if transfer.is_whole and not transfer.waiting:
+                return
+
+    async def _wait_for_data(self, transfer: _Transfer) -> None:
+        try:
+            async with asyncio.timeout(CLIENT_S):
+                await transfer.arrived.wait()
+        except TimeoutError:
+            raise SystemFault(f"host: no data for {CLIENT_S:.0f} s") from None
+
+    def _end(
+        self,
+        transfer: _Transfer,
+        result: FileXferResult | None,
+        problem: str,
+        free_bytes: int | None = None,
+    ) -> None:
+        """End a transfer that is not whole; its task removes the file. None: tell nobody."""
+        self._forget(transfer)
+        if result is not None:
+            self._tell(transfer.id, result, free_bytes)
+        if problem:
+            log.warning("files: %r was not received: %s", transfer.file.name, problem)
+        self._progress.failed(transfer.file, problem)
+
+    def _end_all(self, result: FileXferResult | None, problem: str) -> None:
+        for transfer in list(self._transfers.values()):
+            self._end(transfer, result, problem)
+
+    def _forget(self, transfer: _Transfer) -> None:
+        self._transfers.pop(transfer.id, None)
+        if transfer.task is not None and transfer.task is not asyncio.current_task(self._loop):
+            transfer.task.cancel()
+        self._queued -= sum(map(len, transfer.take()))
+        self._regulate()
+
+    def _tell(self, id_: int, result: FileXferResult, free_bytes: int | None = None) -> None:
+        self._send(m.FileXferStatus(id_, result, free_bytes))
+
+    def _drop_complete(self, path: str) -> None:
+        if self._store is not None:
+            self._store.show(path)
+
+    # -- back-pressure ---------------------------------------------------------------------------
+
+    def _regulate(self) -> None:
+        if self._queued > HIGH and self._trickle is None:
+            self._trickle = self._loop.call_later(TRICKLE_S, self._read_on)
+            self._pause(True)
+        elif self._queued < LOW:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._trickle is not None:
+            self._trickle.cancel()
+            self._trickle = None
+            self._pause(False)
