@@ -9,11 +9,12 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from .backends.base import Login
 from .errors import FramingError
 from .protocol.udscs import GuestResolution, Message
 from .protocol.udscs_connection import UdscsConnection
 from .transport.link import Link
-from .transport.unix_socket import PeerCredentials
+from .transport.peers import Peer
 
 log = logging.getLogger("session")
 
@@ -24,28 +25,39 @@ STALL_S = 5.0
 
 
 class AgentLink:
-    """Implements handlers.sessions.Agent over a UNIX socket."""
+    """Implements handlers.sessions.Agent over a UNIX socket.
+
+    Nothing is read from it before `admit`; what it says meanwhile waits in the socket.
+    """
 
     def __init__(
         self,
         connection: socket.socket,
-        peer: PeerCredentials,
+        peer: Peer,
         on_messages: Callable[[AgentLink, list[Any]], None],
         on_gone: Callable[[AgentLink], None],
         on_drained: Callable[[], None],
     ) -> None:
         self.peer = peer
+        self.login: Login | None = None
         self.desktop: GuestResolution | None = None
         self.offers: dict[int, tuple[int, ...]] = {}
         self._on_messages, self._on_gone = on_messages, on_gone
         self._udscs = UdscsConnection.for_daemon()
         self._stalled_at = -1  # bytes sent when the queue was found full
         self._gone = False
+        self._admitted = self._paused = False
         self._loop = asyncio.get_running_loop()
         self.link = Link(connection.detach(), self._received, self._ended, on_drained)
+        self.link.pause_reading()
 
     def __str__(self) -> str:
         return f"session agent (pid {self.peer.pid}, uid {self.peer.uid})"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its connection has ended."""
+        return self._gone
 
     @property
     def is_full(self) -> bool:
@@ -60,9 +72,15 @@ class AgentLink:
             self._stalled_at = self.link.sent
             self._loop.call_later(STALL_S, self._check_stall)
 
+    def admit(self) -> None:
+        """Let it speak."""
+        self._admitted = True
+        self.pause(self._paused)
+
     def pause(self, paused: bool) -> None:
         """Whether to leave the agent's bytes where they are."""
-        if paused:
+        self._paused = paused
+        if paused or not self._admitted:
             self.link.pause_reading()
         else:
             self.link.resume_reading()
@@ -76,16 +94,17 @@ class AgentLink:
             self._stalled_at = self.link.sent
             self._loop.call_later(STALL_S, self._check_stall)
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, level: int = logging.WARNING) -> None:
         """End the connection."""
         if not self._gone:
-            log.warning("session: dropped the %s: %s", self, reason)
+            log.log(level, "session: dropped the %s: %s", self, reason)
             self._finish()
 
     def close(self) -> None:
         """End the connection without a word; nothing is called any more."""
         self._gone = True
         self.link.close()
+        self.peer.close()
 
     def _received(self, data: memoryview) -> None:
         try:
@@ -96,11 +115,14 @@ class AgentLink:
 
     def _ended(self, reason: str) -> None:
         if not self._gone:
-            log.info("session: the %s left%s", self, f": {reason}" if reason else "")
+            # Who never reported a screen was never here: connecting in a loop must not fill the log.
+            level = logging.INFO if self.desktop else logging.DEBUG
+            log.log(level, "session: the %s left%s", self, f": {reason}" if reason else "")
             self._finish()
 
     def _finish(self) -> None:
         self._gone = True
         self.link.close()
+        self.peer.close()
         # From the loop: a handler may be in the middle of sending to this very agent.
         self._loop.call_soon(self._on_gone, self)

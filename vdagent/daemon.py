@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .admission import Admission
 from .agent_link import AgentLink
 from .errors import SystemFault
 from .handlers.clipboard_routing import ClipboardRouting
@@ -28,11 +29,11 @@ from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Broken, MouseStates, Skipped
 from .protocol.host_connection import Event
-from .transport.unix_socket import PeerCredentials, serve
+from .transport.peers import Peer
+from .transport.unix_socket import serve
 
 log = logging.getLogger("daemon")
 
-MAX_AGENTS = 128
 # No tablet, no open port: try again this often.
 TABLET_RETRY_S = 2.0
 WATCH_AFTER_S = 1.0
@@ -62,12 +63,12 @@ class Daemon:
         self.host = HostLink(
             settings.port, self._from_host, self._host_opened, self._host_lost, self._back_pressure
         )
-        self.sessions = Sessions(self._active_changed)
+        self.sessions = Sessions(self._active_changed, self._sharing_changed)
         self.mouse = Mouse(self._make_tablet)
         self.clipboard = ClipboardRouting(self.host, self.sessions, self._loop.call_later)
         self.files = FileRouting(self.host, self.sessions)
         self.relay = Relay(self.host, self.sessions)
-        self._links: set[AgentLink] = set()
+        self.admission = Admission(self.sessions, settings.session_integration)
         self._client_known = False
         self._host_waits = self._agents_wait = False
         self._tablet_timer: asyncio.TimerHandle | None = None
@@ -156,17 +157,17 @@ class Daemon:
 
     # -- session agents --------------------------------------------------------------------------
 
-    def accept(self, connection: socket.socket, peer: PeerCredentials) -> None:
+    def accept(self, connection: socket.socket, peer: Peer) -> None:
         """A session agent connected."""
-        if len(self._links) >= MAX_AGENTS:
-            log.warning("session: refused pid %d: %d are connected", peer.pid, len(self._links))
+        if self.admission.has_room(peer):
+            link = AgentLink(
+                connection, peer, self._from_agent, self._agent_gone, self._back_pressure
+            )
+            link.pause(self._agents_wait)
+            self.admission.consider(link)
+        else:
             connection.close()
-            return
-        link = AgentLink(connection, peer, self._from_agent, self._agent_gone, self._back_pressure)
-        link.pause(self._agents_wait)
-        self._links.add(link)
-        self.sessions.add(link)
-        log.info("session: a %s connected", link)
+            peer.close()
 
     def _from_agent(self, agent: AgentLink, messages: list[udscs.FromAgent]) -> None:
         for msg in messages:
@@ -175,11 +176,12 @@ class Daemon:
 
     def _on_resolution(self, agent: Agent, msg: udscs.GuestResolution) -> None:
         log.debug("session: the %s reports %s", agent, msg)
+        self.admission.reported(agent)
         self.sessions.reported(agent, msg)
         self._settle()
 
     def _agent_gone(self, agent: AgentLink) -> None:
-        self._links.discard(agent)
+        self.admission.gone(agent)
         self.clipboard.agent_gone(agent)
         self.files.agent_gone(agent)
         self.sessions.remove(agent)
@@ -189,6 +191,11 @@ class Daemon:
         self.clipboard.active_changed(active)
         self.relay.active_changed(active)
         self._settle()
+
+    def _sharing_changed(self) -> None:
+        shares = self.sessions.sharing is not None
+        log.info("session: clipboard and files %s", "are back" if shares else "wait for the unlock")
+        self.clipboard.sharing_changed()
 
     # -- tablet and port -------------------------------------------------------------------------
 
@@ -253,7 +260,7 @@ class Daemon:
             self.host.pause(host_waits)
         if host_full != self._agents_wait:
             self._agents_wait = host_full
-            for link in self._links:
+            for link in self.admission.links:
                 link.pause(host_full)
 
     # -- the end ---------------------------------------------------------------------------------
@@ -265,8 +272,7 @@ class Daemon:
         self.mouse.hide()
         if self._port_watch is not None:
             self._port_watch.close()
-        for link in list(self._links):
-            link.close()
+        self.admission.close()
 
 
 def _nothing(msg: object) -> None:

@@ -64,6 +64,14 @@ class DaemonLink:
             self._udscs.send(msg)
             self._link.write(self._udscs.data_to_send())
 
+    def pause(self, paused: bool) -> None:
+        """Whether to leave the daemon's bytes where they are; a new connection is read."""
+        if self._link is not None:
+            if paused:
+                self._link.pause_reading()
+            else:
+                self._link.resume_reading()
+
     def close(self) -> None:
         """End the connection and do not come back."""
         if self._timer is not None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PORT = "/dev/virtio-ports/com.redhat.spice.0"
 SOCKET = "/run/spice-vdagentd/spice-vdagent-sock"
@@ -18,8 +18,7 @@ class HelpWanted(Exception):
     """-h, --help: the text to print."""
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option; `value` names its argument, "" means it is a flag (counted)."""
 
     letter: str

@@ -13,16 +13,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .backends.base import Clipboard, Display
+from .backends.base import FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .daemon_link import DaemonLink
+from .desktops import Desktop, Listeners
+from .desktops import connect as connect_desktop
 from .errors import DesktopError
 from .handlers.clipboard import ClipboardHandler
+from .handlers.file_transfer import FileTransferHandler
 from .handlers.follow import Follow
 from .handlers.resolution import ResolutionHandler
+from .handlers.volume import VolumeHandler
 from .protocol import messages as m
 from .protocol import udscs
-from .protocol.constants import FileXferResult
 from .protocol.events import Skipped
 
 log = logging.getLogger("session")
@@ -43,10 +46,6 @@ class Settings:
     follow: bool = True
 
 
-Desktop = tuple[Clipboard, Display]
-ConnectDesktop = Callable[["Session"], Awaitable[Desktop]]
-
-
 class Session:
     """Everything the session agent owns, wired."""
 
@@ -56,6 +55,10 @@ class Session:
         self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
         self.clipboard = ClipboardHandler(self.daemon.send)
         self.resolution = ResolutionHandler(self.daemon.send, find_connector)
+        self.files = FileTransferHandler(
+            self.daemon.send, lambda: _downloads(settings), _desktop_notes, self.daemon.pause
+        )
+        self.volume = VolumeHandler(_mixer)
         self._desktop: Desktop | None = None
         self._follow = Follow(preferred_modes) if settings.follow else None
         self._drm_watch: DrmWatch | None = None
@@ -68,25 +71,25 @@ class Session:
             m.ClipboardPart: self.clipboard.part,
             m.ClipboardEnd: self.clipboard.end,
             m.ClipboardRelease: self.clipboard.release,
-            m.ClientDisconnected: self.clipboard.client_disconnected,
-            m.FileXferStart: self._refuse_file,
-            m.FileXferData: _nothing,
-            m.FileXferStatus: _nothing,
-            m.AudioVolumeSync: _nothing,
+            m.ClientDisconnected: self._on_client_disconnected,
+            m.FileXferStart: self.files.start,
+            m.FileXferData: self.files.data,
+            m.FileXferStatus: self.files.status,
+            m.AudioVolumeSync: self.volume.sync,
             m.GraphicsDeviceInfo: self.resolution.devices,
-            udscs.FileXferDisable: _nothing,
+            udscs.FileXferDisable: self.files.disable,
             udscs.Version: self._on_version,
             Skipped: _log_skipped,
         }
 
-    async def start(self, connect_desktop: ConnectDesktop) -> None:
+    async def start(self, connecting: Awaitable[Desktop]) -> None:
         """Take the desktop, then look for the daemon. Raises DesktopError without a desktop."""
-        clipboard, display = self._desktop = await connect_desktop(self)
-        self.clipboard.attach(clipboard)
-        self.resolution.attach(display)
+        desktop = self._desktop = await connecting
+        self.clipboard.attach(desktop.clipboard)
+        self.resolution.attach(desktop.display)
         self.daemon.start()
         if self._follow is not None:
-            self._follow.attach(display)
+            self._follow.attach(desktop.display)
             asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch_drm, self._follow)
 
     def _watch_drm(self, follow: Follow) -> None:
@@ -100,7 +103,9 @@ class Session:
 
     async def close(self) -> None:
         """Let go of everything."""
+        await self.files.close()
         self.daemon.close()
+        await self.volume.close()
         self.clipboard.disconnected()
         self.resolution.close()
         if self._follow is not None:
@@ -108,17 +113,18 @@ class Session:
         if self._drm_watch is not None:
             self._drm_watch.close()
         if self._desktop is not None:
-            for part in self._desktop:
-                await part.close()
+            await self._desktop.close()
 
     def _connected(self) -> None:
         self.resolution.connected()
         self.clipboard.connected()
+        self.files.connected()
         self._on_ready()
 
     def _lost(self) -> None:
         self.resolution.disconnected()
         self.clipboard.disconnected()
+        self.files.disconnected()
 
     def _received(self, messages: list[udscs.FromDaemon]) -> None:
         for msg in messages:
@@ -128,29 +134,46 @@ class Session:
         log.info("session: the daemon is spice-vdagentd %s", msg.text)
         self.clipboard.daemon_is_foreign()
 
-    def _refuse_file(self, msg: m.FileXferStart) -> None:
-        self.daemon.send(m.FileXferStatus(msg.id, FileXferResult.DISABLED))
-
-
-def _nothing(msg: object) -> None:
-    """A message that is understood and means nothing here."""
+    def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
+        self.clipboard.client_disconnected(msg)
+        self.files.client_disconnected(msg)
 
 
 def _log_skipped(event: Skipped) -> None:
     log.warning("session: skipped %s", event.reason)
 
 
-async def connect_x11(session: Session, display: str | None) -> Desktop:
-    """The X11 desktop of this session."""
-    from .backends.x11.desktop import connect
+# What many sessions never use is imported when it is used.
 
-    return await connect(display, session.clipboard, session.resolution, session.desktop_lost)
+
+def _downloads(settings: Settings) -> FileStore:
+    from .backends.downloads import Downloads
+
+    async def has_desktop_icons() -> bool:
+        from .backends.x11.window_manager import has_desktop_icons
+
+        return await has_desktop_icons(settings.display)
+
+    return Downloads(settings.save_dir, settings.open_dir, has_desktop_icons)
+
+
+def _desktop_notes() -> Notes:
+    from .backends.notifications import DesktopNotes
+
+    return DesktopNotes()
+
+
+def _mixer() -> Mixer:
+    from .backends.pulse import PulseMixer
+
+    return PulseMixer()
 
 
 async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[], None]) -> int:
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
     session = Session(settings, on_ready)
-    await session.start(lambda s: connect_x11(s, settings.display))
+    listeners = Listeners(session.clipboard, session.resolution, session.desktop_lost)
+    await session.start(connect_desktop(listeners, settings.display))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait((stopping, session.ended), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

@@ -241,7 +241,7 @@ async def open_desk(
     directory: Path,
     patience: Patience = Patience(),  # noqa: B008
 ) -> AsyncIterator[ClipboardDesk]:
-    """A desktop of this kind: "memory", "xvfb" or "xorg-dummy"."""
+    """A desktop of this kind: "memory", "xvfb", "xorg-dummy", "sway" or "kwin"."""
     if kind == "memory":
         listener = Listener()
         clipboard = MemoryClipboard(listener, patience)
@@ -249,6 +249,11 @@ async def open_desk(
         desk = ClipboardDesk(clipboard, MemoryDisplay(listener, outputs, (8192, 8192)), listener)
         desk.guest = MemoryGuest(clipboard)
         yield desk
+    elif kind in ("sway", "kwin"):
+        from tests.backends.wayland_desks import open_wayland_desk
+
+        async with open_wayland_desk(kind, directory, patience) as wayland:
+            yield wayland
     else:
         with xvfb(directory) if kind == "xvfb" else xorg_dummy(directory) as server:
             async with x11_desk(server, patience) as x11:

@@ -11,8 +11,8 @@ from tests.backends.desks import Desk, open_desk, until
 from vdagent.backends.base import Layout, Rect
 from vdagent.errors import DesktopError
 
-all_desktops = pytest.mark.parametrize("kind", ["memory", "xvfb", "xorg-dummy"])
-several_outputs = pytest.mark.parametrize("kind", ["memory", "xorg-dummy"])
+all_desktops = pytest.mark.parametrize("kind", ["memory", "xvfb", "xorg-dummy", "sway"])
+several_outputs = pytest.mark.parametrize("kind", ["memory", "xorg-dummy", "sway"])
 
 
 def rects(layout: Layout) -> list[Rect | None]:
@@ -33,7 +33,7 @@ async def test_the_layout_names_every_output(kind: str, tmp_path: Path) -> None:
         layout = await desk.display.layout()
         assert layout.outputs[0].rect == Rect(layout.width, layout.height)
         assert all(output.rect is None for output in layout.outputs[1:])
-        assert len(layout.outputs) == {"memory": 4, "xvfb": 1, "xorg-dummy": 16}[kind]
+        assert len(layout.outputs) == {"memory": 4, "xvfb": 1, "xorg-dummy": 16, "sway": 4}[kind]
         assert len({output.name for output in layout.outputs}) == len(layout.outputs)
 
 

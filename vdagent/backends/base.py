@@ -97,10 +97,15 @@ class Rect(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One video output: `rect` is where it shows the desktop, None while it is switched off."""
+    """One video output: `rect` is where it shows the desktop, None while it is switched off.
+
+    Beside an output of higher scale `pointer_scale` is more than 1: its pixels are so many of the
+    desktop's, for the desktop is as fine as its finest output.
+    """
 
     name: str
     rect: Rect | None
+    pointer_scale: float = 1.0
 
 
 class Layout(NamedTuple):

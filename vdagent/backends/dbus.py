@@ -47,6 +47,13 @@ class BusError(DesktopError):
 
 
 class _MessageBus(MessageBus):
+    def _setup_socket(self) -> None:
+        try:
+            super()._setup_socket()
+        except BaseException:
+            _close(self)
+            raise
+
     async def _auth_readline(self) -> str:
         """The library's own never ends, nor lets anybody else run, if the bus hangs up meanwhile."""
         line = b""
@@ -193,6 +200,10 @@ def _let_go(bus: Any) -> None:
     if bus.connected:
         bus.disconnect()
     bus._finalize(None)
+    _close(bus)
+
+
+def _close(bus: Any) -> None:
     for name in ("_stream", "_sock"):
         try:
             getattr(bus, name).close()

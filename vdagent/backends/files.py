@@ -123,11 +123,14 @@ class PartialFile:
         self.discard()
         raise SystemFault(f"disk: there are {MAX_COPIES} files of one name")
 
-    def _give_name(self, name: str) -> None:
+    def _give_name(self, text: str) -> None:
         """Rename without replacing anything. Raises FileExistsError."""
         here = self._directory
+        name = text.encode()  # whatever the locale
         try:
-            os.link(self._name, name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
+            os.link(
+                self._name.encode(), name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False
+            )
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
@@ -135,7 +138,7 @@ class PartialFile:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             os.close(os.open(name, flags, FILE_MODE, dir_fd=here))
             try:
-                os.rename(self._name, name, src_dir_fd=here, dst_dir_fd=here)
+                os.rename(self._name.encode(), name, src_dir_fd=here, dst_dir_fd=here)
             except OSError:
                 os.unlink(name, dir_fd=here)
                 raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,18 +31,40 @@ _MANAGER = (NAME, "/org/freedesktop/login1", f"{NAME}.Manager")
 _SEAT, _SESSION = f"{NAME}.Seat", f"{NAME}.Session"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _BUS = "org.freedesktop.DBus"
-# logind is not there, or went while it was asked. Other errors are its answer.
-_NOT_THERE = frozenset(
-    f"{_BUS}.Error.{name}"
-    for name in ("Disconnected", "NameHasNoOwner", "NoReply", "ServiceUnknown", "Timeout")
+# Its coming will be a signal; whatever else fails has to be tried again.
+_ABSENT = tuple(f"{_BUS}.Error.{name}" for name in ("NameHasNoOwner", "NoReply", "ServiceUnknown"))
+# These come from the bus and whatever it starts services with, all others from logind.
+_NO_ANSWER = (
+    *_ABSENT,
+    *(f"{_BUS}.Error.{name}" for name in ("Disconnected", "Spawn", "TimedOut", "Timeout")),
+    "org.freedesktop.systemd1",
 )
+
+
+@dataclass(eq=False)
+class _Login(Login):
+    """Locked is who says so, or was asked to and has not said since that it is open again."""
+
+    hint: bool = False
+    requested: bool = False
+
+    def update(self, properties: dict[str, Any]) -> None:
+        """Take in the properties of the Session interface."""
+        hint = bool(properties.get("LockedHint", False))
+        if self.hint and not hint:
+            self.requested = False
+        self.hint = hint
+        self.id = str(properties["Id"])
+        self.uid = properties["User"][0]
+        self.is_user = properties.get("Class", "user") == "user"
+        self.locked = hint or self.requested
 
 
 class Logind:
     """Follows logind for ever; what was known last holds while it or the bus is away.
 
     `on_settled()` is called when it is known for the first time whether there is a logind, and once
-    more if one comes later; `on_changed()` whenever the active session or a lock changed.
+    more if one comes later; `on_changed()` whenever something may have changed.
     """
 
     def __init__(
@@ -51,8 +74,8 @@ class Logind:
         self._on_settled, self._on_changed = on_settled, on_changed
         self.is_there = False  # it has answered, if only once
         self.active: str | None = None
-        self._logins: WeakValueDictionary[str, Login] = WeakValueDictionary()
-        self._requested: set[str] = set()  # sessions asked to lock
+        self._logins: WeakValueDictionary[str, _Login] = WeakValueDictionary()
+        self._stale: set[str] = set()  # paths of what has to be read again
         self._bus: Bus | None = None
         self._seat = ""
         self._changed = asyncio.Event()
@@ -107,8 +130,8 @@ class Logind:
     def _login(self, path: str, properties: dict[str, Any]) -> Login:
         login = self._logins.get(path)
         if login is None:
-            login = self._logins[path] = Login(path)
-        self._update(login, properties)
+            login = self._logins[path] = _Login(path)
+        login.update(properties)
         return login
 
     # -- following -------------------------------------------------------------------------------
@@ -141,7 +164,7 @@ class Logind:
         await bus.watch(self._properties_changed, sender=NAME, interface=_PROPERTIES, arg0=_SESSION)
         await bus.watch(self._lock, sender=NAME, interface=_SESSION, member="Lock")
         await bus.watch(self._unlock, sender=NAME, interface=_SESSION, member="Unlock")
-        self._seat = ""
+        self._forget()
         while not lost.done():
             self._changed.clear()
             patience = None
@@ -151,50 +174,53 @@ class Logind:
                 self._connected.clear()
                 self._complain(str(error))
                 self._settle()
-                # Without a logind its coming is a signal; one that fails is asked again.
-                patience = None if error.name in _NOT_THERE else LAST_RETRY_S
+                patience = None if error.name in _ABSENT else LAST_RETRY_S
             try:
                 await asyncio.wait_for(self._changed.wait(), patience)
             except TimeoutError:
                 pass
 
+    def _forget(self) -> None:
+        """Everything has to be read again."""
+        self._seat = ""
+        self._stale = set(self._logins)
+
     async def _read(self) -> None:
-        """Read everything that is of interest anew."""
-        before = (self.active, [login.locked for login in self._logins.values()])
+        """Read what may have changed."""
         if not self._seat:
             self._seat = await self._call(_MANAGER, "GetSeat", "s", SEAT)
-        _, path = await self._call((NAME, self._seat, _PROPERTIES), "Get", "ss", _SEAT, "ActiveSession")
-        for key, login in list(self._logins.items()):
+            self._stale.add(self._seat)
+        while self._stale:
+            path = self._stale.pop()
             try:
-                self._update(login, await self._properties(key))
+                await (self._read_seat() if path == self._seat else self._read_login(path))
             except BusError as error:
-                if not error.name or error.name in _NOT_THERE:
-                    raise  # else the session has ended
-        self.active = path if path.strip("/") else None
+                if not _is_answer(error) or path == self._seat:
+                    self._stale.add(path)
+                    raise
+                log.debug("%s", error)  # the session has ended
         self._connected.set()
         self._retry_s = FIRST_RETRY_S
         self._complaint = ""
         if not self.is_there:
             self.is_there, self._settled = True, False
             self._settle()
-        if before != (self.active, [login.locked for login in self._logins.values()]):
-            self._on_changed()
+        self._on_changed()
 
-    def _update(self, login: Login, properties: dict[str, Any]) -> None:
-        hint = bool(properties.get("LockedHint", False))
-        if login.hinted and not hint:
-            self._requested.discard(login.key)  # its locker says that it is open again
-        login.hinted = hint
-        login.id = str(properties.get("Id", ""))
-        login.uid = properties["User"][0]
-        login.is_user = properties.get("Class", "user") == "user"
-        login.locked = hint or login.key in self._requested
+    async def _read_seat(self) -> None:
+        service = (NAME, self._seat, _PROPERTIES)
+        _, path = await self._call(service, "Get", "ss", _SEAT, "ActiveSession")
+        self.active = path if path.strip("/") else None
+
+    async def _read_login(self, path: str) -> None:
+        if path in self._logins:
+            self._login(path, await self._properties(path))
 
     # -- signals ---------------------------------------------------------------------------------
 
     def _owner_changed(self, path: str, name: str, old: str, new: str) -> None:
         if new:
-            self._seat = ""
+            self._forget()
             self._changed.set()
         else:
             self._connected.clear()
@@ -202,16 +228,20 @@ class Logind:
 
     def _properties_changed(self, path: str, *_: Any) -> None:
         if path == self._seat or path in self._logins:
+            self._stale.add(path)
             self._changed.set()
 
     def _lock(self, path: str) -> None:
-        if path in self._logins:
-            self._requested.add(path)
-            self._changed.set()
+        self._lock_requested(path, True)
 
     def _unlock(self, path: str) -> None:
-        self._requested.discard(path)
-        self._changed.set()
+        self._lock_requested(path, False)
+
+    def _lock_requested(self, path: str, requested: bool) -> None:
+        if (login := self._logins.get(path)) is not None:
+            login.requested = requested
+            self._stale.add(path)
+            self._changed.set()
 
     # -- calls -----------------------------------------------------------------------------------
 
@@ -225,7 +255,7 @@ class Logind:
         try:
             return await self._call(_MANAGER, member, *arguments)
         except BusError as error:
-            if not error.name or error.name in _NOT_THERE:
+            if not _is_answer(error):
                 raise
             return None
 
@@ -245,3 +275,8 @@ class Logind:
             self._complaint = text
             known = "going by what was known last" if self.is_there else "not tracking sessions"
             log.warning("%s; %s until it is there", text, known)
+
+
+def _is_answer(error: BusError) -> bool:
+    """Whether logind itself said so."""
+    return bool(error.name) and not error.name.startswith(_NO_ANSWER)

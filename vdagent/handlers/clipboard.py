@@ -116,8 +116,9 @@ class ClipboardHandler:
                 data = await self._backend.read(selection, fmt)
         except DesktopError as error:
             log.info("clipboard: nothing to paste for the viewer: %s", error)
-        if self._connected:
-            self._send(m.Clipboard(selection, type_, data))
+        finally:  # after a fault of our own, too: the viewer would wait for ever
+            if self._connected:
+                self._send(m.Clipboard(selection, type_, data))
 
     def data(self, msg: m.Clipboard) -> None:
         """The client's content, whole."""

@@ -82,7 +82,10 @@ class Pending:
 
 
 class ClipboardRouting:
-    """Passes the clipboard between the host and the active session agent."""
+    """Passes the clipboard between the host and the active session agent.
+
+    While that is locked nothing passes; offers are kept, and handed on when it is unlocked.
+    """
 
     def __init__(self, host: Host, sessions: Sessions, call_later: CallLater) -> None:
         self._host, self._sessions = host, sessions
@@ -91,6 +94,7 @@ class ClipboardRouting:
         self._asking: Agent | None = None  # whose pastes wait; active until `active_changed`
         self._of_host = Pending(call_later, ANSWER_S, self._answer_host)
         self._of_guest = Pending(call_later, PASTE_S, self._answer_guest)
+        self._late: set[int] = set()  # what changed hands while the session was locked
         self._to_agent: Agent | None = None  # takes the Clipboard message in parts from the host
         self._to_host: Agent | None = None  # gives the one to the host
 
@@ -101,31 +105,33 @@ class ClipboardRouting:
             return
         self.guest_owned.discard(msg.selection)
         self.client_offers[msg.selection] = msg.types
-        active = self._sessions.active
-        if active is not None:
-            active.offers.pop(msg.selection, None)
-            active.send(ClipboardGrab(msg.selection, msg.types))
+        sharing = self._sessions.sharing
+        if sharing is not None:
+            sharing.offers.pop(msg.selection, None)
+            sharing.send(ClipboardGrab(msg.selection, msg.types))
+        else:
+            self._late.add(msg.selection)
 
     def host_request(self, msg: ClipboardRequest) -> None:
-        active = self._sessions.active
+        sharing = self._sessions.sharing
         if (
-            active is None
+            sharing is None
             or msg.selection not in SELECTIONS
             or msg.type == ClipboardType.NONE  # UTM asks for it
             or not self._of_host.add(msg.selection, msg.type)
         ):
             self._answer_host(msg.selection, msg.type)
         else:
-            active.send(msg)
+            sharing.send(msg)
 
     def host_data(self, msg: Clipboard) -> None:
         type_ = self._of_guest.answered(msg.selection, msg.type)
-        if self._sessions.active is not None:
-            self._sessions.active.send(Clipboard(msg.selection, type_, msg.data))
+        if self._sessions.sharing is not None:
+            self._sessions.sharing.send(Clipboard(msg.selection, type_, msg.data))
 
     def host_begin(self, msg: ClipboardBegin) -> None:
         self._of_guest.answered(msg.selection, msg.type)
-        self._to_agent = self._sessions.active
+        self._to_agent = self._sessions.sharing
         if self._to_agent is not None:
             self._to_agent.send(msg)
 
@@ -138,8 +144,12 @@ class ClipboardRouting:
 
     def host_release(self, msg: ClipboardRelease) -> None:
         self.client_offers.pop(msg.selection, None)
-        if self._sessions.active is not None and msg.selection in SELECTIONS:
-            self._sessions.active.send(msg)
+        if msg.selection not in SELECTIONS:
+            return
+        if self._sessions.sharing is not None:
+            self._sessions.sharing.send(msg)
+        else:
+            self._late.add(msg.selection)
 
     # -- from an agent ---------------------------------------------------------------------------
 
@@ -149,6 +159,8 @@ class ClipboardRouting:
         agent.offers[msg.selection] = msg.types
         if agent is self._sessions.active:
             self.client_offers.pop(msg.selection, None)
+            if self._sessions.sharing is None:
+                self._late.add(msg.selection)
         self._offer(agent, msg.selection)
 
     def agent_request(self, agent: Agent, msg: ClipboardRequest) -> None:
@@ -186,8 +198,11 @@ class ClipboardRouting:
     def agent_release(self, agent: Agent, msg: ClipboardRelease) -> None:
         agent.offers.pop(msg.selection, None)
         if agent is self._sessions.active and msg.selection in self.guest_owned:
-            self.guest_owned.discard(msg.selection)
-            self._host.send(msg)
+            if self._sessions.sharing is None:
+                self._late.add(msg.selection)
+            else:
+                self.guest_owned.discard(msg.selection)
+                self._host.send(msg)
 
     # -- who is there ----------------------------------------------------------------------------
 
@@ -199,10 +214,30 @@ class ClipboardRouting:
         for selection in sorted(self.guest_owned):
             self._host.send(ClipboardRelease(selection))
         self.guest_owned.clear()
+        self._late = set(self.client_offers)
         if active is not None:
-            for selection, types in self.client_offers.items():
-                active.send(ClipboardGrab(selection, types))
-            self.client_arrived()
+            self.sharing_changed()
+
+    def sharing_changed(self) -> None:
+        """The active session was locked: let nothing through; or unlocked: tell what has changed."""
+        sharing = self._sessions.sharing
+        if sharing is None:
+            self._of_host.expire_all()
+            self._of_guest.expire_all()
+            return
+        late, self._late = self._late, set()
+        for selection in sorted(late):
+            if selection in self.client_offers:
+                sharing.offers.pop(selection, None)
+                sharing.send(ClipboardGrab(selection, self.client_offers[selection]))
+            elif selection in sharing.offers:
+                self._offer(sharing, selection)
+            else:
+                sharing.send(ClipboardRelease(selection))
+                if selection in self.guest_owned:
+                    self.guest_owned.discard(selection)
+                    self._host.send(ClipboardRelease(selection))
+        self.client_arrived()
 
     def client_arrived(self) -> None:
         """A client can be offered what the guest has."""
@@ -228,6 +263,8 @@ class ClipboardRouting:
 
     def agent_gone(self, agent: Agent) -> None:
         """An agent's connection has ended."""
+        if agent is self._asking:
+            self._asking = None
         if agent is self._to_agent:
             self._to_agent = None
         if agent is self._to_host:
@@ -240,7 +277,7 @@ class ClipboardRouting:
     def _may_talk(self, agent: Agent, selection: int) -> bool:
         client = self._host.client
         return (
-            agent is self._sessions.active
+            agent is self._sessions.sharing
             and self._host.is_open
             and client.has(Capability.CLIPBOARD_BY_DEMAND)
             and selection in SELECTIONS

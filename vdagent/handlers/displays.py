@@ -17,6 +17,8 @@ from ..protocol.udscs import GuestResolution, Screen
 # (PCI path, index of the connector on that device) → the kernel's name for it
 FindConnector = Callable[[str, int], str | None]
 
+MAX_DISPLAYS = 256  # a pointer message names its display with one byte
+
 
 def zero_based(names: Iterable[str], connector: str) -> str:
     """The output name of a connector: drivers of X that count from 0 have a Virtual-0."""
@@ -41,6 +43,7 @@ class Displays:
                 device.device_display_id,
             )
             for device in devices
+            if device.channel_id + device.monitor_id < MAX_DISPLAYS
         }
 
     def outputs(self, layout: Layout) -> dict[int, Output]:

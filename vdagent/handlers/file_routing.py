@@ -27,6 +27,10 @@ class FileRouting:
         active = self._sessions.active
         if active is None:
             self._refuse(msg.id, FileXferResult.VDAGENT_NOT_CONNECTED)
+        elif active is not self._sessions.sharing:
+            locked = active.login is not None and active.login.is_user
+            result = FileXferResult.SESSION_LOCKED if locked else FileXferResult.DISABLED
+            self._refuse(msg.id, result)
         elif msg.id in self._receivers:
             self._refuse(msg.id, FileXferResult.ERROR)
         elif len(self._receivers) >= MAX_TRANSFERS:

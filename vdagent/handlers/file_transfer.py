@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..backends.base import Buffer, FileStore, IncomingFile, Notes, NoSpace
+from ..backends.base import Buffer, FileStore, IncomingFile, NoSpace, Notes
 from ..errors import ProtocolError, SystemFault, VdagentError
 from ..protocol import messages as m
 from ..protocol.constants import FileXferResult
@@ -25,13 +25,14 @@ log = logging.getLogger("files")
 
 MAX_TRANSFERS = 128
 # Bytes that wait for the disk: no more are read beyond HIGH, again below LOW.
-HIGH, LOW = 16 * 1024 * 1024, 4 * 1024 * 1024
+HIGH, LOW = 4 * 1024 * 1024, 1024 * 1024
 # So often one read is let through while the disk keeps us waiting; our daemon gives up on a session
 # that takes nothing for 5 s.
 TRICKLE_S = 2.0
 # A disk that does nothing for that long has failed; a client that sends nothing has forgotten.
 DISK_S = 60.0
 CLIENT_S = 300.0
+CLOSE_S = 2.0
 
 
 @dataclass(eq=False)
@@ -69,6 +70,7 @@ class FileTransferHandler:
         self._store: FileStore | None = None
         self._progress = FileProgress(make_notes, self.cancel_all, self._drop_complete)
         self._transfers: dict[int, _Transfer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._disabled = False
         self._queued = 0
         self._trickle: asyncio.TimerHandle | None = None  # set while reading is paused
@@ -93,6 +95,8 @@ class FileTransferHandler:
         transfer = self._transfers[msg.id] = _Transfer(msg.id, file)
         self._progress.started(file)
         transfer.task = asyncio.ensure_future(self._receive(transfer))
+        self._tasks.add(transfer.task)
+        transfer.task.add_done_callback(self._tasks.discard)
 
     def data(self, msg: m.FileXferData) -> None:
         """The next bytes of a file."""
@@ -145,6 +149,8 @@ class FileTransferHandler:
         """The session ends: tell the client, remove what is not whole."""
         self._end_all(FileXferResult.CANCELLED, "")
         self._progress.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_S)
         if self._store is not None:
             await self._store.close()
 
@@ -153,23 +159,17 @@ class FileTransferHandler:
     async def _receive(self, transfer: _Transfer) -> None:
         file: IncomingFile | None = None
         try:
-            try:
-                file = await self._create(transfer)
-                self._tell(transfer.id, FileXferResult.CAN_SEND_DATA)
-                await self._fill(transfer, file)
-                async with asyncio.timeout(DISK_S):
-                    path = await file.finish(transfer.file.name)
-            except TimeoutError:
-                raise SystemFault(f"disk: no answer for {DISK_S:.0f} s") from None
-            except BaseException:
-                if file is not None:
-                    file.discard()
+            file = await self._create(transfer)
+            self._tell(transfer.id, FileXferResult.CAN_SEND_DATA)
+            await self._fill(transfer, file)
+            async with asyncio.timeout(DISK_S):
+                path = await file.finish(transfer.file.name)
+        except BaseException as error:
+            if file is not None:
+                file.discard()
+            if not isinstance(error, VdagentError | TimeoutError):
                 raise
-        except NoSpace as error:
-            problem = "there is not enough space on the disk"
-            self._end(transfer, FileXferResult.NOT_ENOUGH_SPACE, problem, error.free_bytes)
-        except VdagentError as error:
-            self._end(transfer, FileXferResult.ERROR, error.message)
+            self._failed(transfer, error)
         else:
             self._forget(transfer)
             self._tell(transfer.id, FileXferResult.SUCCESS)
@@ -205,6 +205,15 @@ class FileTransferHandler:
                 await transfer.arrived.wait()
         except TimeoutError:
             raise SystemFault(f"host: no data for {CLIENT_S:.0f} s") from None
+
+    def _failed(self, transfer: _Transfer, error: VdagentError | TimeoutError) -> None:
+        if isinstance(error, NoSpace):
+            problem = "there is not enough space on the disk"
+            self._end(transfer, FileXferResult.NOT_ENOUGH_SPACE, problem, error.free_bytes)
+        elif isinstance(error, VdagentError):
+            self._end(transfer, FileXferResult.ERROR, error.message)
+        else:
+            self._end(transfer, FileXferResult.ERROR, f"disk: no answer for {DISK_S:.0f} s")
 
     def _end(
         self,

@@ -101,6 +101,8 @@ class Pastes:
         paste = self._pastes.pop(key, None)
         if paste is None:
             return
+        if key == self._incoming:
+            self._incoming = None  # what is still to come of it is not the next paste's
         if paste.timer is not None:
             paste.timer.cancel()
         if not paste.done.done():

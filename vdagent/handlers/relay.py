@@ -40,8 +40,9 @@ class Relay:
             self._sessions.active.send(msg)
 
     def volume(self, msg: AudioVolumeSync) -> None:
-        if self._sessions.active is not None and msg.volumes:
-            self._sessions.active.send(msg)
+        active = self._sessions.active
+        if active is not None and msg.volumes and (active.login is None or active.login.is_user):
+            active.send(msg)
 
     def active_changed(self, active: Agent | None) -> None:
         """A session that becomes active learns what the host said before."""

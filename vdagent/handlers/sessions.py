@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Which session agent speaks for the guest? (daemon)
+"""Which session agent speaks for the guest, and may it share clipboard and files? (daemon)
 
-At most one is active. Without session tracking it is the newest that has reported its screens, and the
-one before gets it back when that one leaves; a connection that reports nothing changes nothing.
+At most one is active: the one of the login session at the seat, where logins are tracked. Elsewhere
+it is the newest that has reported its screens, and the one before gets it back when that one leaves.
+A connection that reports nothing changes nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ..backends.base import Login, Logins
 from ..protocol import udscs
 from ..protocol.udscs import GuestResolution
 
@@ -19,6 +21,7 @@ class Agent(Protocol):
 
     desktop: GuestResolution | None
     offers: dict[int, tuple[int, ...]]  # selection → types a guest application offers there
+    login: Login | None  # whose session it is in, where that is known
 
     def send(self, msg: udscs.Message) -> None:
         """Queue a message for it."""
@@ -28,12 +31,27 @@ class Agent(Protocol):
 
 
 class Sessions:
-    """All connected agents, and the active one."""
+    """All agents that may speak, the active one, and whether that may share.
 
-    def __init__(self, on_active: Callable[[Agent | None], None]) -> None:
-        self._on_active = on_active
+    `on_active(agent)` is called when another one is active, `on_sharing()` when the active one was
+    locked or unlocked. A greeter never shares: whoever sits before it is not known.
+    """
+
+    def __init__(
+        self,
+        on_active: Callable[[Agent | None], None],
+        on_sharing: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_active, self._on_sharing = on_active, on_sharing
+        self._logins: Logins | None = None
         self.agents: list[Agent] = []
         self.active: Agent | None = None
+        self.sharing: Agent | None = None  # the active one while it may use clipboard and files
+
+    def track(self, logins: Logins) -> None:
+        """Serve the seat's session from now on, no other."""
+        self._logins = logins
+        self.decide()
 
     def add(self, agent: Agent) -> None:
         """A new connection; it has no say until it reports its screens."""
@@ -46,17 +64,32 @@ class Sessions:
         if first and agent in self.agents:
             self.agents.remove(agent)  # newest report last
             self.agents.append(agent)
-        self._decide()
+        self.decide()
 
     def remove(self, agent: Agent) -> None:
         """A connection has gone."""
         if agent in self.agents:
             self.agents.remove(agent)
-        self._decide()
+        self.decide()
 
-    def _decide(self) -> None:
+    def has_agent(self, login: Login) -> bool:
+        """Whether that session has its agent already; it needs no second one."""
+        return any(agent.login is login for agent in self.agents)
+
+    def decide(self) -> None:
+        """Something about agents or logins may have changed."""
+        was_active, was_sharing = self.active, self.sharing
+        self.active = self._choose()
+        login = self.active.login if self.active else None
+        self.sharing = self.active if login is None or login.may_share else None
+        if self.active is not was_active:
+            self._on_active(self.active)
+        elif self.sharing is not was_sharing:
+            self._on_sharing()
+
+    def _choose(self) -> Agent | None:
         able = [agent for agent in self.agents if agent.desktop is not None]
-        chosen = able[-1] if able else None
-        if chosen is not self.active:
-            self.active = chosen
-            self._on_active(chosen)
+        if self._logins is not None:
+            seat = self._logins.active
+            able = [agent for agent in able if agent.login is not None and agent.login.key == seat]
+        return able[-1] if able else None

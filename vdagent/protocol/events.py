@@ -3,24 +3,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MouseStates:
     """Pointer messages that came one behind the other: (x, y, buttons, display_id) each."""
 
     states: list[tuple[int, int, int, int]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Skipped:
     """A message that was left out, and why; the stream stays in step."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Broken:
     """The stream is out of step; nothing more can be read from this connection."""
 

@@ -9,7 +9,6 @@ of the port keep their little-endian bytes (the C peer agrees on little-endian m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct, pack, unpack
 from typing import Any
 
@@ -44,13 +43,14 @@ from .messages import (
 )
 from .messages.base import at_least, exactly
 from .messages.clipboard import MAX_TYPES
+from .record import record
 
 HEADER = Struct("=IIII")  # type, arg1, arg2, size
 MAX_SCREENS = 256
 MAX_SIDE = 0x7FFFFFFF  # of a desktop: the last pixel is a tablet's ABS maximum, a C int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Screen:
     """One monitor of the guest, in physical pixels; 0x0 is a disabled output."""
 
@@ -63,7 +63,7 @@ class Screen:
     LAYOUT = Struct("=5i")  # width, height, x, y, display_id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GuestResolution:
     """The guest's desktop: its size and its screens (agent to daemon)."""
 
@@ -72,14 +72,14 @@ class GuestResolution:
     screens: tuple[Screen, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Version:
     """The daemon's version. C agents end when it is not their own, so our daemon never sends it."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileXferDisable:
     """No files for this session until it connects anew (daemon to agent)."""
 

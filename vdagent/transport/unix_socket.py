@@ -8,28 +8,12 @@ import errno
 import os
 import socket
 import stat
-import struct
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ..errors import SessionError, SystemFault
+from .peers import Peer
 
 LISTEN_FDS_START = 3  # sd_listen_fds(3)
-_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
-
-
-class PeerCredentials(NamedTuple):
-    """The process at the other end when it connected (SO_PEERCRED, unix(7))."""
-
-    pid: int
-    uid: int
-    gid: int
-
-
-def peer_credentials(connection: socket.socket) -> PeerCredentials:
-    """Who connected; taken by the kernel at connect()."""
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return PeerCredentials(*_CREDENTIALS.unpack(data))
 
 
 def activated_socket() -> socket.socket | None:
@@ -100,7 +84,7 @@ def _already_there(path: str) -> SystemFault:
 
 
 def serve(
-    listener: socket.socket, on_connection: Callable[[socket.socket, PeerCredentials], None]
+    listener: socket.socket, on_connection: Callable[[socket.socket, Peer], None]
 ) -> Callable[[], None]:
     """Accept connections and hand them over, non-blocking, with who it is; returns a stop function."""
     loop = asyncio.get_running_loop()
@@ -118,7 +102,7 @@ def serve(
             loop.call_later(0.5, resume)
             return
         connection.setblocking(False)
-        on_connection(connection, peer_credentials(connection))
+        on_connection(connection, Peer(connection))
 
     def resume() -> None:
         if listener.fileno() >= 0:

@@ -7,6 +7,7 @@ A second virtio port, org.example.ctl, runs commands in the guest: see executor.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import shlex
 import shutil
@@ -103,6 +104,16 @@ class Guest:
         if result.status:
             happened = f"not within {timeout_s} s in the guest: {what or condition}"
             raise TimeoutError(f"{happened} {result.output[-500:]}")
+
+    def put(self, path: str, content: bytes, mode: str = "644") -> None:
+        """Write a file in the guest."""
+        text = base64.b64encode(content).decode()
+        self.output(f"base64 -d | install -Dm{mode} /dev/stdin {path}", input=text)
+
+    def reboot(self) -> None:
+        """Have the guest's service manager reboot it, and wait until it is back."""
+        self.start("systemctl reboot", "/dev/null")
+        self.wait_boot()
 
     def start_xorg(self) -> None:
         """Start the X server :0 on the guest's graphics card and wait until it takes clients."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from vdagent.backends.base import Login
 from vdagent.errors import SystemFault
 from vdagent.protocol.capabilities import Capabilities
 from vdagent.protocol.constants import Capability
@@ -64,6 +65,7 @@ class FakeAgent:
         self.name = name
         self.desktop: GuestResolution | None = None
         self.offers: dict[int, tuple[int, ...]] = {}
+        self.login: Login | None = None
         self.sent: list[Any] = []
         self.dropped: list[str] = []
 

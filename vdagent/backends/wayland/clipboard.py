@@ -17,12 +17,11 @@ from typing import Any
 
 from pywayland.protocol.ext_data_control_v1 import ExtDataControlManagerV1
 from pywayland.protocol.wayland import WlSeat
-from pywayland.protocol_core import Interface
+from pywayland.protocol_core.interface import Interface
 
 from ...errors import DesktopError
-from .. import mime
+from .. import mime, pipes
 from ..base import Buffer, ClipboardListener, Format, Patience, Selection
-from . import pipes
 from .connection import Global, WaylandConnection
 from .generated.wlr_data_control_unstable_v1 import ZwlrDataControlManagerV1
 from .seat import Offer, SeatSelections
@@ -200,9 +199,7 @@ class WaylandClipboard:
         for seat in self._seats.values():
             self._claim(seat, selection, formats)
 
-    def _claim(
-        self, seat: SeatSelections, selection: Selection, formats: Sequence[Format]
-    ) -> None:
+    def _claim(self, seat: SeatSelections, selection: Selection, formats: Sequence[Format]) -> None:
         if selection in self.selections:
             send = partial(self._on_send, selection, frozenset(formats))
             seat.claim(selection, mime.offered_types(formats), self._markers[selection], send)
@@ -242,8 +239,13 @@ class WaylandClipboard:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("clipboard: %s", error, exc_info=error)
 
     async def close(self) -> None:
         self._telling = False

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pywayland import ffi
-from pywayland.client import Display
-from pywayland.protocol_core import Interface, Proxy
+from pywayland.client.display import Display
+from pywayland.protocol_core.interface import Interface
+from pywayland.protocol_core.proxy import Proxy
 
 from ...errors import DesktopError
 
@@ -182,10 +183,12 @@ class WaylandConnection:
             return
         if self._display.flush() >= 0:
             self._loop.remove_writer(self._fd)
-        elif ffi.errno == errno.EAGAIN:
+            return
+        reason: int = ffi.errno  # type: ignore[attr-defined]  # not in pywayland's stubs
+        if reason == errno.EAGAIN:
             self._loop.add_writer(self._fd, self.flush)
-        elif ffi.errno != errno.EPIPE:  # what was said before the end is still to be read
-            self._lose(os.strerror(ffi.errno))
+        elif reason != errno.EPIPE:  # what was said before the end is still to be read
+            self._lose(os.strerror(reason))
 
     def _lose(self, reason: str) -> None:
         if not self._lost.done():

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..base import Selection
+from ..pipes import open_pipe
 from .connection import WaylandConnection
-from .pipes import open_pipe
 
 MAX_TYPES = 256
 MAX_INTRODUCED = 16  # offers announced and not yet put into a selection

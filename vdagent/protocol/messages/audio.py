@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct, pack, unpack_from
 
 from ..capabilities import Capabilities
 from ..constants import MessageType
+from ..record import record
 from .base import Buffer, at_least
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AudioVolumeSync:
     """Volume per channel, 0 to 65535, of playback or record (client to guest)."""
 

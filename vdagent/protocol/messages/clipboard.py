@@ -8,12 +8,12 @@ CLIPBOARD_GRAB_SERIAL.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct, pack, unpack_from
 
 from ...errors import ProtocolError
 from ..capabilities import Capabilities
 from ..constants import Capability, ClipboardSelection, MessageType
+from ..record import record
 from .base import Buffer, at_least, exactly
 
 SELECTION = Struct("<B3x")
@@ -33,7 +33,7 @@ def _prefix(selection: int, caps: Capabilities) -> bytes:
     return SELECTION.pack(selection) if caps.has(Capability.CLIPBOARD_SELECTION) else b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClipboardGrab:
     """The sender owns `selection` now and offers `types`, best first."""
 
@@ -62,7 +62,7 @@ class ClipboardGrab:
         return _prefix(self.selection, caps) + serial + pack(f"<{len(self.types)}I", *self.types)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClipboardRequest:
     """Asks the owner of `selection` for its content as `type`. Must always be answered."""
 
@@ -81,7 +81,7 @@ class ClipboardRequest:
         return _prefix(self.selection, caps) + TYPE.pack(self.type)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Clipboard:
     """Content of `selection` as `type`: the answer to a request; no data means there is none."""
 
@@ -109,7 +109,7 @@ class Clipboard:
         return f"Clipboard(selection={self.selection}, type={self.type}, {len(self.data)} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClipboardBegin:
     """A Clipboard message too large to be held whole begins; `size` bytes follow in parts."""
 
@@ -118,19 +118,19 @@ class ClipboardBegin:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClipboardPart:
     """The next bytes of it. The views are good only until the next bytes are received."""
 
     views: list[memoryview]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClipboardEnd:
     """All announced bytes have come."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClipboardRelease:
     """The sender has nothing to offer on `selection` any more."""
 
@@ -148,7 +148,7 @@ class ClipboardRelease:
         return _prefix(self.selection, caps)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MaxClipboard:
     """The most clipboard bytes the client takes; -1 is no limit (client to guest)."""
 

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from ...errors import ProtocolError
 from ..capabilities import Capabilities
 from ..constants import MessageType, MonitorsFlag
+from ..record import record
 from .base import Buffer, at_least, exactly
 
 # spice-gtk sends 16 entries; the C agent caps at 64.
 MAX_MONITORS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MonitorConfig:
     """One wanted monitor; 0x0 is disabled. Width comes first here, height first on the wire."""
 
@@ -33,7 +33,7 @@ class MonitorConfig:
         return self.width > 0 and self.height > 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PhysicalSize:
     """A monitor's size in millimetres; height first on the wire."""
 
@@ -43,7 +43,7 @@ class PhysicalSize:
     LAYOUT = Struct("<HH")  # height, width
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MonitorsConfig:
     """The monitors a client wants, by SPICE display id (client to guest).
 
@@ -88,7 +88,7 @@ class MonitorsConfig:
         return self.HEAD.pack(len(self.monitors), flags) + b"".join(rows)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DisplayConfig:
     """Windows-only wishes about wallpaper, fonts and depth: understood, and ignored."""
 
@@ -107,7 +107,7 @@ class DisplayConfig:
         return self.LAYOUT.pack(self.flags, self.depth)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GraphicsDevice:
     """One display of one graphics device; its SPICE display id is channel_id + monitor_id."""
 
@@ -119,7 +119,7 @@ class GraphicsDevice:
     LAYOUT = Struct("<IIII")  # channel_id, monitor_id, device_display_id, address length with NUL
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GraphicsDeviceInfo:
     """Which device shows which SPICE display (host to guest). Wire: u32 count, then the entries."""
 

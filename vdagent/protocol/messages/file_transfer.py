@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from ...errors import ProtocolError
 from ..capabilities import Capabilities
 from ..constants import Capability, FileXferResult, MessageType
+from ..record import record
 from .base import Buffer, at_least
 
 ID = Struct("<I")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileXferStart:
     """A file is coming: `metadata` is key-file text with its name and size (client to guest)."""
 
@@ -34,7 +34,7 @@ class FileXferStart:
         return ID.pack(self.id) + self.metadata + b"\0"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileError:
     """Detail of an ERROR status: error_type 0 is a GIOErrorEnum."""
 
@@ -44,7 +44,7 @@ class FileError:
     LAYOUT = Struct("<BI")  # packed, 5 bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileXferStatus:
     """How transfer `id` goes on (both ways). Detail: free bytes (u64) or a FileError, or none."""
 
@@ -83,7 +83,7 @@ class FileXferStatus:
         return head
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileXferData:
     """The next bytes of transfer `id` (client to guest). Wire: u32 id, u64 size, data."""
 

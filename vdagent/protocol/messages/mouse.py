@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from ..capabilities import Capabilities
 from ..constants import MessageType
+from ..record import record
 from .base import Buffer, exactly
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MouseState:
     """Absolute position on one display, in its pixels, and held buttons (host to guest)."""
 

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from ..capabilities import Capabilities
 from ..constants import MessageType
+from ..record import record
 from .base import Buffer, at_least, exactly
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnnounceCapabilities:
     """The sender's capabilities; `request` asks for the receiver's (both ways)."""
 
@@ -30,7 +30,7 @@ class AnnounceCapabilities:
         return self.REQUEST.pack(self.request) + self.capabilities.to_bytes()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """Whether a message of type `type` was taken (guest to client)."""
 
@@ -49,7 +49,7 @@ class Reply:
         return self.LAYOUT.pack(self.type, self.error)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClientDisconnected:
     """The client has gone, and all that was agreed with it (host to guest)."""
 

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import DesktopError
-from ..base import Buffer, Patience
+from ..errors import DesktopError
+from .base import Buffer, Patience
 
 PIPE_BYTES = 1 << 20  # what an unprivileged process may ask for (/proc/sys/fs/pipe-max-size)
 

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""Are notes shown as one notification that is replaced, and is a desktop without them no error?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbus_next.aio import MessageBus
+from dbus_next.service import ServiceInterface, method, signal
+
+from tests.support.processes import spawn, stop, wait_for
+from tests.support.tools import require
+from vdagent.backends.base import Note
+from vdagent.backends.notifications import DesktopNotes
+
+CONFIG = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={path}</listen>
+  <policy context="default">
+    <allow send_destination="*"/><allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+@pytest.fixture
+def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a private bus, which is this session's."""
+    require("dbus-daemon")
+    config = tmp_path / "bus.conf"
+    config.write_text(CONFIG.format(path=tmp_path / "bus"))
+    process = spawn(["dbus-daemon", "--nofork", f"--config-file={config}"], log=tmp_path / "log")
+    wait_for((tmp_path / "bus").exists, 10, "dbus-daemon")
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    yield f"unix:path={tmp_path}/bus"
+    stop(process)
+
+
+class Server(ServiceInterface):
+    """A desktop's notification server."""
+
+    def __init__(self) -> None:
+        super().__init__("org.freedesktop.Notifications")
+        self.notes: list[dict[str, Any]] = []
+        self.closed: list[int] = []
+        self.stuck: asyncio.Event | None = None
+
+    @method()
+    async def Notify(
+        self,
+        app: s,
+        replaces: u,
+        icon: s,
+        summary: s,
+        body: s,
+        actions: "as",
+        hints: "a{sv}",
+        timeout: i,
+    ) -> u:
+        if self.stuck is not None:
+            await self.stuck.wait()
+        self.notes.append(
+            {
+                "summary": summary,
+                "body": body,
+                "replaces": replaces,
+                "actions": actions,
+                "value": hints["value"].value if "value" in hints else None,
+            }
+        )
+        return replaces or 7
+
+    @method()
+    def CloseNotification(self, id: u):
+        self.closed.append(id)
+
+    @signal()
+    def ActionInvoked(self, id, action) -> us:
+        return [id, action]
+
+    @signal()
+    def NotificationClosed(self, id, reason) -> uu:
+        return [id, reason]
+
+
+@asynccontextmanager
+async def serving(address: str) -> AsyncIterator[Server]:
+    server = Server()
+    connection = await MessageBus(bus_address=address).connect()
+    connection.export("/org/freedesktop/Notifications", server)
+    await connection.request_name("org.freedesktop.Notifications")
+    try:
+        yield server
+    finally:
+        connection.disconnect()
+        await connection.wait_for_disconnect()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_progress_then_the_result_in_one_notification(bus: str) -> None:
+    async with serving(bus) as server:
+        notes = DesktopNotes()
+        notes.show(Note("Receiving a", "1 of 2 MB", 50), lambda: None)
+        await until(lambda: len(server.notes) == 1)
+        notes.show(Note("a received", "In /home/R&D <x>"))
+        await until(lambda: len(server.notes) == 2)
+        first, last = server.notes
+        assert (first["summary"], first["replaces"], first["value"]) == ("Receiving a", 0, 50)
+        assert first["actions"] == ["cancel", "Cancel"]
+        assert (last["summary"], last["replaces"], last["value"]) == ("a received", 7, None)
+        assert last["body"] == "In /home/R&amp;D &lt;x&gt;"
+        assert last["actions"] == []
+        notes.show(Note("b received"))  # the next drop, a new notification
+        await until(lambda: len(server.notes) == 3)
+        assert server.notes[2]["replaces"] == 0
+
+
+async def test_cancel(bus: str) -> None:
+    async with serving(bus) as server:
+        notes, cancelled = DesktopNotes(), []
+        notes.show(Note("Receiving a", "", 1), lambda: cancelled.append(True))
+        await until(lambda: server.notes)
+        server.ActionInvoked(8, "cancel")  # another program's
+        server.ActionInvoked(7, "default")
+        server.ActionInvoked(7, "cancel")
+        await until(lambda: cancelled)
+        assert cancelled == [True]
+        notes.close()
+        await until(lambda: server.closed == [7])
+
+
+async def test_progress_that_was_dismissed_does_not_come_back(bus: str) -> None:
+    async with serving(bus) as server:
+        notes = DesktopNotes()
+        notes.show(Note("Receiving a", "", 1))
+        await until(lambda: server.notes)
+        server.NotificationClosed(7, 2)
+        await until(lambda: notes.dismissed)
+        notes.show(Note("Receiving a", "", 2))
+        notes.show(Note("a received"))
+        await until(lambda: len(server.notes) == 2)
+        assert server.notes[1]["summary"] == "a received"
+
+
+async def test_a_slow_desktop_skips_progress(bus: str) -> None:
+    async with serving(bus) as server:
+        server.stuck = asyncio.Event()
+        notes = DesktopNotes()
+        notes.show(Note("Receiving a", "", 0))
+        await asyncio.sleep(0)
+        for percent in range(1, 100):
+            notes.show(Note("Receiving a", "", percent))
+            await asyncio.sleep(0)
+        server.stuck.set()
+        await until(lambda: server.notes and server.notes[-1]["value"] == 99)
+        assert len(server.notes) <= 3
+
+
+async def test_no_server(bus: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    notes = DesktopNotes()
+    for _ in range(3):
+        notes.show(Note("a received"))
+        await until(lambda: notes.idle)
+    assert len(caplog.records) == 1
+
+
+async def test_no_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    notes = DesktopNotes()
+    notes.show(Note("a received"))
+    await until(lambda: notes.idle)
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "rubbish")
+    notes = DesktopNotes()
+    notes.show(Note("a received"))
+    notes.close()
+    await until(lambda: notes.idle)

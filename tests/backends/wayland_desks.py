@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""How do tests get a Wayland desktop with guest programs: sway or KWin, wl-copy and wl-paste?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.backends.desks import ClipboardDesk, Listener
+from tests.support.compositors import Compositor, kwin, sway
+from tests.support.processes import spawn, stop
+from tests.support.tools import require
+from vdagent.backends.base import Format, Patience, Rect, Selection
+from vdagent.backends.mime import MIME_TYPES
+from vdagent.backends.wayland.desktop import WaylandDesktop
+from vdagent.errors import DesktopError
+
+ONE_HEAD_ON = "\n".join(f"output HEADLESS-{n} disable" for n in (2, 3, 4))
+
+STARTERS: dict[str, Callable[[Path], AbstractContextManager[Compositor]]] = {
+    "sway": lambda directory: sway(directory, 4, ONE_HEAD_ON),
+    "kwin": kwin,
+}
+
+
+class WaylandApp:
+    """A running `tests.support.wayland_app`, called like `await app.own(selection="PRIMARY", …)`."""
+
+    def __init__(self, compositor: Compositor) -> None:
+        self.process = spawn(
+            [sys.executable, "-m", "tests.support.wayland_app", str(compositor.socket)],
+            stdin=(pipe := os.pipe())[0],
+            stdout=(back := os.pipe())[1],
+            cwd=Path(__file__).parents[2],
+            log=compositor.directory / "app.log",
+        )
+        os.close(pipe[0])
+        os.close(back[1])
+        self._to = os.fdopen(pipe[1], "wb", 0)
+        self._from = os.fdopen(back[0], "rb")
+
+    def __getattr__(self, command: str) -> Callable[..., Any]:
+        async def call(**arguments: Any) -> Any:
+            self._to.write(json.dumps({"do": command, **arguments}).encode() + b"\n")
+            line = await asyncio.to_thread(self._from.readline)
+            return json.loads(line)
+
+        return call
+
+    def close(self) -> None:
+        stop(self.process)
+        self._to.close()
+        self._from.close()
+
+
+class WaylandGuest:
+    """wl-paste pastes, wl-copy copies one format; the app of tests.support copies several."""
+
+    def __init__(self, compositor: Compositor, stack: AsyncExitStack) -> None:
+        require("wl-copy", "wl-paste")
+        self.compositor = compositor
+        self._stack = stack
+        self._owners: list[Callable[[], Any]] = []
+
+    def app(self) -> WaylandApp:
+        app = WaylandApp(self.compositor)
+        self._stack.callback(app.close)
+        return app
+
+    async def copy(self, selection: Selection, contents: Mapping[Format, bytes]) -> None:
+        if len(contents) == 1:
+            ((fmt, data),) = contents.items()
+            self.wl_copy(selection, MIME_TYPES[fmt][0], data)
+            return
+        app = self.app()
+        self._owners.append(app.close)
+        data = {MIME_TYPES[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
+        await app.own(selection=selection.name, contents=data)
+
+    async def copy_unsupported(self, selection: Selection) -> None:
+        self.wl_copy(selection, "application/x-other", b"?")
+
+    async def exit(self) -> None:
+        while self._owners:
+            self._owners.pop()()
+
+    def wl_copy(self, selection: Selection, mime: str, data: bytes) -> None:
+        """-f: otherwise it goes on in the background, where nobody ends it."""
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            argv = ["wl-copy", "-f", "-t", mime, *_primary(selection)]
+            process = spawn(argv, stdin=file, env=self.compositor.environment)
+        self._owners.append(lambda: stop(process))
+        self._stack.callback(stop, process)
+
+    async def paste(self, selection: Selection, fmt: Format, mime: str = "") -> bytes:
+        argv = ["wl-paste", "-n", "-t", mime or MIME_TYPES[fmt][0], *_primary(selection)]
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=1 << 22,
+            env=self.compositor.environment,
+        )
+        try:
+            out, _ = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        # A pipe cannot say "refused": a picture that does not come is an empty one.
+        if process.returncode or (not out and fmt is not Format.TEXT):
+            raise DesktopError("wl-paste got nothing")
+        return out
+
+
+def _primary(selection: Selection) -> list[str]:
+    return ["--primary"] if selection is Selection.PRIMARY else []
+
+
+class WaylandDesk(ClipboardDesk):
+    """One on a compositor, with guest programs."""
+
+    compositor: Compositor
+    guest: WaylandGuest
+
+    async def outputs(self) -> dict[str, Rect | None]:
+        layout = await self.display.layout()
+        return {output.name: output.rect for output in layout.outputs}
+
+
+@asynccontextmanager
+async def wayland_desk(
+    compositor: Compositor,
+    patience: Patience = Patience(),  # noqa: B008
+) -> AsyncIterator[WaylandDesk]:
+    """Connected to `compositor`."""
+    listener = Listener()
+    async with AsyncExitStack() as stack:
+        wayland = WaylandDesktop(
+            compositor.socket, listener, listener, listener.lost.append, patience
+        )
+        await wayland.open()
+        stack.push_async_callback(wayland.close)
+        wayland.deliver()
+        desk = WaylandDesk(wayland.clipboard, wayland.display, listener)
+        desk.compositor = compositor
+        desk.guest = WaylandGuest(compositor, stack)
+        yield desk
+
+
+@asynccontextmanager
+async def open_wayland_desk(
+    kind: str, directory: Path, patience: Patience
+) -> AsyncIterator[WaylandDesk]:
+    """A desktop of this kind: "sway" (one of four outputs on) or "kwin" (two of two)."""
+    # pytest's directories are for their user alone, and sway runs as another one.
+    with tempfile.TemporaryDirectory() as private:
+        os.chmod(private, 0o755)
+        with STARTERS[kind](Path(private)) as compositor:
+            async with wayland_desk(compositor, patience) as desk:
+                yield desk

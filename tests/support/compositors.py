@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""How does a test get a Wayland compositor of its own, without GPU, seat, session or user?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.processes import spawn, stop, wait_for
+from tests.support.tools import require
+
+START_S = 20.0
+SWAY_UID = 1000  # sway refuses to run as root; this user need not exist
+
+BUS_CONFIG = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={path}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+@dataclass
+class Compositor:
+    """A running compositor; `environment` is that of a program of its session."""
+
+    kind: str
+    directory: Path
+    environment: dict[str, str]
+    start: Callable[[], subprocess.Popen[bytes]]
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / self.environment["WAYLAND_DISPLAY"]
+
+    def restart(self) -> None:
+        """Kill it like a crash would, and start it again under the same name."""
+        self.kill()
+        self.process = self.start()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def run(self, *argv: str, timeout_s: float = 20.0) -> str:
+        """What a program of the session prints."""
+        return subprocess.run(
+            argv, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=True
+        ).stdout
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    """Nothing of the caller's: no DISPLAY, no WAYLAND_DISPLAY, no bus."""
+    directory.chmod(0o700)
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin",
+        "HOME": str(directory),
+        "LANG": "C.UTF-8",
+        "XDG_RUNTIME_DIR": str(directory),
+    }
+
+
+def _spawn_until(
+    path: Path, argv: list[str], environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a server that makes a socket at `path`."""
+    path.unlink(missing_ok=True)
+    process = spawn(argv, env=environment, log=log)
+    try:
+        wait_for(lambda: path.exists() or process.poll() is not None, START_S, f"{path}")
+        if process.poll() is not None:
+            raise RuntimeError(f"{argv[0]} did not start: {log.read_text()[-2000:]}")
+    except BaseException:
+        stop(process)
+        raise
+    return process
+
+
+@contextmanager
+def _running(compositor: Compositor) -> Iterator[Compositor]:
+    compositor.process = compositor.start()
+    try:
+        yield compositor
+    finally:
+        stop(compositor.process)
+
+
+@contextmanager
+def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compositor]:
+    """A sway with `outputs` headless outputs, HEADLESS-1 to HEADLESS-n of 1280x720."""
+    require("sway", "setpriv")
+    runtime = directory / "sway"
+    runtime.mkdir()
+    environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wayland-1"}
+    heads = "".join(f"output HEADLESS-{n + 1} resolution 1280x720\n" for n in range(outputs))
+    (runtime / "config").write_text(f"{heads}seat seat0 fallback true\n{config}\n")
+    argv = ["sway", "-c", str(runtime / "config")]
+    if os.getuid() == 0:
+        os.chown(runtime, SWAY_UID, SWAY_UID)
+        user = str(SWAY_UID)
+        argv = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", *argv]
+    own = {
+        "WLR_BACKENDS": "headless",
+        "WLR_LIBINPUT_NO_DEVICES": "1",
+        "WLR_RENDERER": "pixman",
+        "WLR_HEADLESS_OUTPUTS": str(outputs),
+        "SWAYSOCK": str(runtime / "ipc"),
+    }
+    environment["SWAYSOCK"] = own["SWAYSOCK"]
+
+    def start() -> subprocess.Popen[bytes]:
+        for old in (runtime / "wayland-1", runtime / "wayland-1.lock", runtime / "ipc"):
+            old.unlink(missing_ok=True)
+        log = directory / "sway.log"
+        return _spawn_until(runtime / "wayland-1", argv, environment | own, log)
+
+    with _running(Compositor("sway", runtime, environment, start)) as compositor:
+        yield compositor
+
+
+@contextmanager
+def buses(directory: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A session bus and a system bus without services, put into `environment`."""
+    require("dbus-daemon")
+    with ExitStack() as stack:
+        for name in ("SESSION", "SYSTEM"):
+            path = directory / f"bus-{name.lower()}"
+            config = path.with_suffix(".conf")
+            config.write_text(BUS_CONFIG.format(path=path))
+            argv = ["dbus-daemon", f"--config-file={config}", "--nofork"]
+            log = directory / "dbus.log"
+            stack.callback(stop, _spawn_until(path, argv, environment, log))
+            environment[f"DBUS_{name}_BUS_ADDRESS"] = f"unix:path={path}"
+        yield
+
+
+@contextmanager
+def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
+    """A KWin with `outputs` virtual outputs of 1280x720."""
+    require("kwin_wayland")
+    runtime = directory / "kwin"
+    runtime.mkdir()
+    environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wl-kwin"}
+    # The installed file has capabilities, with which it cannot be run in a container; a copy has
+    # none. KWin looks at its own name.
+    program = runtime / "kwin_wayland"
+    shutil.copyfile(shutil.which("kwin_wayland") or "", program)
+    program.chmod(0o755)
+    own = {
+        "XDG_CURRENT_DESKTOP": "KDE",
+        "XDG_SESSION_TYPE": "wayland",
+        "KWIN_COMPOSE": "Q",
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+    }
+    argv = [str(program), "--virtual", "--width", "1280", "--height", "720"]
+    argv += ["--output-count", str(outputs), "--no-lockscreen", "--no-global-shortcuts"]
+    argv += ["--socket", "wl-kwin"]
+
+    def start() -> subprocess.Popen[bytes]:
+        (runtime / "wl-kwin.lock").unlink(missing_ok=True)
+        log = directory / "kwin.log"
+        return _spawn_until(runtime / "wl-kwin", argv, environment | own, log)
+
+    with (
+        buses(runtime, environment),
+        _running(Compositor("kwin", runtime, environment, start)) as compositor,
+    ):
+        yield compositor
+
+
+@contextmanager
+def mutter(directory: Path, *monitors: str) -> Iterator[Compositor]:
+    """A Mutter with a virtual monitor for each of `monitors` (1280x720 by default)."""
+    require("mutter")
+    runtime = directory / "mutter"
+    runtime.mkdir()
+    environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wl-mutter"}
+    own = {
+        "XDG_SESSION_TYPE": "wayland",
+        "GSETTINGS_BACKEND": "memory",
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+    }
+    argv = ["mutter", "--headless", "--wayland", "--no-x11", "--wayland-display", "wl-mutter"]
+    for monitor in monitors or ("1280x720",):
+        argv += ["--virtual-monitor", monitor]
+
+    def start() -> subprocess.Popen[bytes]:
+        (runtime / "wl-mutter.lock").unlink(missing_ok=True)
+        log = directory / "mutter.log"
+        return _spawn_until(runtime / "wl-mutter", argv, environment | own, log)
+
+    with (
+        buses(runtime, environment),
+        _running(Compositor("mutter", runtime, environment, start)) as compositor,
+    ):
+        yield compositor

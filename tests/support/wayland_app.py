@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""What may a guest program do with Wayland selections, well-behaved or not?
+
+Run as `python -m tests.support.wayland_app SOCKET`. Reads one JSON command per line and answers each
+with one JSON line; meanwhile it serves what it owns. It needs no focus, for it too speaks
+data-control: what wl-copy cannot do (several types in one copy, silence, half an answer) it can.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+from typing import Any
+
+from pywayland.client.display import Display
+from pywayland.protocol.ext_data_control_v1 import ExtDataControlManagerV1
+from pywayland.protocol.wayland import WlSeat
+
+from vdagent.backends.wayland.generated.wlr_data_control_unstable_v1 import ZwlrDataControlManagerV1
+
+MANAGERS = {m.name: m for m in (ZwlrDataControlManagerV1, ExtDataControlManagerV1)}
+
+
+class App:
+    """One guest program: its connection, and what it owns."""
+
+    def __init__(self, socket: str) -> None:
+        self.display = Display(socket)
+        self.display.connect()
+        self.seats: list[Any] = []
+        self.managers: dict[str, Any] = {}
+        self.sources: dict[str, Any] = {}
+        self.held: list[int] = []
+        self.registry = self.display.get_registry()
+        self.registry.dispatcher["global"] = self.on_global
+        self.display.roundtrip()
+        self.manager = self.managers[max(self.managers, key=list(MANAGERS).index)]
+        self.devices = [self.manager.get_data_device(seat) for seat in self.seats]
+        self.display.roundtrip()
+
+    def on_global(self, registry: Any, number: int, interface: str, version: int) -> None:
+        if interface == WlSeat.name:
+            self.seats.append(registry.bind(number, WlSeat, 1))
+        elif interface in MANAGERS:
+            kind = MANAGERS[interface]
+            self.managers[interface] = registry.bind(number, kind, min(version, kind.version))
+
+    def run(self) -> None:
+        pending = b""
+        while True:
+            self.display.flush()
+            ready, _, _ = select.select([0, self.display.get_fd()], [], [])
+            if self.display.get_fd() in ready:
+                self.display.read()
+                self.display.dispatch()
+            if 0 in ready:
+                part = os.read(0, 1 << 20)
+                if not part:
+                    return
+                pending += part
+                *lines, pending = pending.split(b"\n")
+                for line in lines:
+                    command = json.loads(line)
+                    print(json.dumps(getattr(self, command.pop("do"))(**command)), flush=True)
+
+    # Commands.
+
+    def own(
+        self,
+        selection: str,
+        contents: dict[str, str],
+        mute: list[str] = [],
+        stall: list[str] = [],
+        seat: int = 0,
+    ) -> bool:
+        """Copy; types in `mute` are never answered, those in `stall` only half."""
+        source = self.manager.create_data_source()
+        for mime in contents:
+            source.offer(mime)
+
+        def send(proxy: Any, mime: str, fd: int) -> None:
+            data = contents.get(mime, "").encode("latin-1")
+            if mime not in mute:
+                os.write(fd, data[: len(data) // 2] if mime in stall else data)
+            if mime in mute or mime in stall:
+                self.held.append(fd)
+            else:
+                os.close(fd)
+
+        source.dispatcher["send"] = send
+        source.dispatcher["cancelled"] = lambda proxy: proxy.destroy()
+        self.sources[selection] = source
+        device = self.devices[seat]
+        {"CLIPBOARD": device.set_selection, "PRIMARY": device.set_primary_selection}[selection](
+            source
+        )
+        self.display.roundtrip()
+        return True
+
+    def own_many(self, selection: str, mime: str, count: int) -> bool:
+        """Copy again and again, without ever waiting."""
+        for number in range(count):
+            source = self.manager.create_data_source()
+            source.offer(mime)
+            source.dispatcher["send"] = lambda proxy, mime, fd, text=b"copy %d" % number: (
+                os.write(fd, text),
+                os.close(fd),
+            )[1]
+            self.sources[f"{selection} {number}"] = source
+            self.devices[0].set_selection(source)
+            self.display.flush()
+        self.display.roundtrip()
+        return True
+
+
+if __name__ == "__main__":
+    app = App(sys.argv[1])
+    try:
+        app.run()
+    finally:
+        app.display.disconnect()

@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: MIT
+"""Does a file arrive whole or not at all, and is the client told which? With real directories."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.unit.handlers.test_key_file import key_file
+from vdagent.backends.base import Buffer, FileStore, IncomingFile, Note
+from vdagent.backends.downloads import Downloads
+from vdagent.errors import SystemFault
+from vdagent.handlers import file_transfer
+from vdagent.handlers.file_transfer import HIGH, MAX_TRANSFERS, FileTransferHandler
+from vdagent.protocol import messages as m
+from vdagent.protocol.constants import FileXferResult as Result
+from vdagent.protocol.udscs import FileXferDisable
+
+
+async def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 10) -> None:
+    """Let the loop run until `condition` holds."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+class FakeNotes:
+    """Implements base.Notes."""
+
+    def __init__(self) -> None:
+        self.shown: list[Note] = []
+        self.on_cancel: Callable[[], None] | None = None
+        self.closed = False
+
+    def show(self, note: Note, on_cancel: Callable[[], None] | None = None) -> None:
+        self.shown.append(note)
+        self.on_cancel = on_cancel
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class SlowStore:
+    """Implements base.FileStore and IncomingFile: a disk that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.written = 0
+        self.discarded = False
+
+    async def create(self, size: int, promised: int) -> IncomingFile:
+        return self
+
+    async def write(self, buffers: Sequence[Buffer]) -> None:
+        await self.go.wait()
+        self.written += sum(map(len, buffers))
+
+    async def finish(self, name: str) -> str:
+        return name
+
+    def discard(self) -> None:
+        self.discarded = True
+
+    def show(self, path: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Rig:
+    """The handler with a real directory, or another store."""
+
+    def __init__(self, directory: Path, store: FileStore | None = None) -> None:
+        self.directory = directory
+        self.sent: list[m.FileXferStatus] = []
+        self.paused: list[bool] = []
+        self.notes = FakeNotes()
+        self.store = store or Downloads(str(directory), False, _no_icons)
+        self.handler = FileTransferHandler(
+            self.sent.append,  # type: ignore[arg-type]
+            lambda: self.store,
+            lambda: self.notes,
+            self.paused.append,
+        )
+
+    def announce(self, id_: int, name: str, size: int, *more: str) -> None:
+        self.handler.start(m.FileXferStart(id_, key_file(name, size, *more)))
+
+    async def start(self, id_: int, name: str, size: int, *more: str) -> None:
+        self.announce(id_, name, size, *more)
+        assert await self.answer(id_) == Result.CAN_SEND_DATA
+
+    async def answer(self, id_: int) -> int:
+        """The next status of a transfer; forgets it."""
+        await until(lambda: any(s.id == id_ for s in self.sent))
+        status = next(s for s in self.sent if s.id == id_)
+        self.sent.remove(status)
+        return status.result
+
+    def data(self, id_: int, data: bytes) -> None:
+        self.handler.data(m.FileXferData(id_, memoryview(bytearray(data))))
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {p.name: p.read_bytes() for p in self.directory.iterdir()}
+
+    async def empty(self) -> None:
+        await until(lambda: not self.files)
+
+
+async def _no_icons() -> bool:
+    return False
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    (home / "in").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return home
+
+
+@pytest.mark.parametrize("id_", [0, 1, 0xFFFFFFFF])
+async def test_the_whole_way(home: Path, id_: int) -> None:
+    rig = Rig(home / "in")
+    await rig.start(id_, "a.txt", 5)
+    rig.data(id_, b"abc")
+    await until(lambda: b"abc" in rig.files.values())
+    [partial] = rig.files
+    assert partial.startswith(".vdagent-")  # nobody opens half a file
+    rig.data(id_, b"de")
+    assert await rig.answer(id_) == Result.SUCCESS
+    assert rig.files == {"a.txt": b"abcde"}
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (home / "in/a.txt").stat().st_mode & 0o777 == 0o644 & ~mask
+
+
+async def test_many_at_once_interleaved(home: Path) -> None:
+    rig = Rig(home / "in")
+    contents = {id_: random.Random(id_).randbytes(5000) for id_ in range(MAX_TRANSFERS)}
+    for id_, content in contents.items():
+        rig.announce(id_, f"{id_}.bin", len(content))
+    for id_ in contents:
+        assert await rig.answer(id_) == Result.CAN_SEND_DATA
+    rig.announce(999, "one more", 1)
+    assert await rig.answer(999) == Result.ERROR
+    for start in range(0, 5000, 700):
+        for id_, content in contents.items():
+            rig.data(id_, content[start : start + 700])
+    for id_ in contents:
+        assert await rig.answer(id_) == Result.SUCCESS
+    assert rig.files == {f"{id_}.bin": content for id_, content in contents.items()}
+
+
+async def test_an_empty_file(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "empty", 0)
+    rig.data(1, b"")
+    assert await rig.answer(1) == Result.SUCCESS
+    assert rig.files == {"empty": b""}
+
+
+async def test_empty_data_in_between_changes_nothing(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 2)
+    for data in (b"", b"x", b"", b"y"):
+        rig.data(1, data)
+    assert await rig.answer(1) == Result.SUCCESS
+    assert rig.files == {"a": b"xy"}
+
+
+async def test_a_size_beyond_32_bits_is_no_small_one(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "large", (4 << 30) + 1) if _room(home) > 5 << 30 else None
+    if _room(home) > 5 << 30:
+        rig.data(1, b"x")
+        await until(lambda: b"x" in rig.files.values())
+        rig.handler.status(m.FileXferStatus(1, Result.CANCELLED))
+        await rig.empty()
+    rig.announce(2, "huge", (1 << 64) - 1)
+    assert await rig.answer(2) == Result.NOT_ENOUGH_SPACE
+    assert rig.files == {}
+
+
+def _room(path: Path) -> int:
+    status = os.statvfs(path)
+    return status.f_frsize * status.f_bavail
+
+
+async def test_too_large_for_the_disk_is_told_with_the_room_there_is(home: Path) -> None:
+    rig = Rig(home / "in")
+    rig.announce(1, "large", 1 << 60)
+    await until(lambda: rig.sent)
+    [status] = rig.sent
+    assert status.result == Result.NOT_ENOUGH_SPACE
+    assert status.free_bytes == pytest.approx(_room(home), rel=0.2)
+
+
+async def test_room_promised_to_one_file_is_not_promised_to_another(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "most", _room(home) * 3 // 4)
+    rig.announce(2, "half", _room(home) // 2)
+    assert await rig.answer(2) == Result.NOT_ENOUGH_SPACE
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "..", "", "a/b"])
+async def test_a_name_that_leads_elsewhere(home: Path, name: str) -> None:
+    rig = Rig(home / "in")
+    rig.announce(1, name, 1)
+    assert await rig.answer(1) == Result.ERROR
+    assert [p.name for p in home.rglob("*")] == ["in"]
+
+
+async def test_equal_names(home: Path) -> None:
+    rig = Rig(home / "in")
+    (home / "in/a.tar.gz").write_bytes(b"was there")
+    (home / "in/a.tar (1).gz").symlink_to("/nonexistent")  # is not followed, nor replaced
+    for id_ in range(2):
+        await rig.start(id_, "a.tar.gz", 1)
+    for id_ in (1, 0):
+        rig.data(id_, b"%d" % id_)
+        assert await rig.answer(id_) == Result.SUCCESS
+    (home / "in/a.tar (1).gz").unlink()
+    assert rig.files == {
+        "a.tar.gz": b"was there",
+        "a.tar (2).gz": b"1",
+        "a.tar (3).gz": b"0",
+    }
+
+
+async def test_more_than_announced(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 3)
+    rig.data(1, b"ab")
+    rig.data(1, b"cd")
+    assert await rig.answer(1) == Result.ERROR
+    rig.data(1, b"late")
+    await rig.empty()
+    assert rig.sent == []
+
+
+async def test_the_client_cancels(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 3)
+    rig.data(1, b"ab")
+    rig.handler.status(m.FileXferStatus(1, Result.CAN_SEND_DATA))  # says nothing
+    rig.handler.status(m.FileXferStatus(1, Result.CANCELLED))
+    rig.handler.status(m.FileXferStatus(2, Result.CANCELLED))
+    await rig.empty()
+    assert rig.sent == []
+    await rig.start(1, "a", 1)  # the id is free again
+    rig.data(1, b"x")
+    assert await rig.answer(1) == Result.SUCCESS
+    assert rig.files == {"a": b"x"}
+
+
+async def test_a_cancel_before_the_file_is_there(home: Path) -> None:
+    rig = Rig(home / "in")
+    rig.announce(1, "a", 3)
+    await asyncio.sleep(0)  # its creation is on its way in the disk's thread
+    rig.handler.status(m.FileXferStatus(1, Result.CANCELLED))
+    await rig.handler.close()
+    assert rig.files == {}
+
+
+@pytest.mark.parametrize("lost", ["client", "daemon"])
+async def test_client_or_daemon_gone(home: Path, lost: str) -> None:
+    rig = Rig(home / "in")
+    for id_ in range(3):
+        await rig.start(id_, f"{id_}", 3)
+        rig.data(id_, b"ab")
+    if lost == "client":
+        rig.handler.client_disconnected(m.ClientDisconnected())
+    else:
+        rig.handler.disconnected()
+    await rig.empty()
+    assert rig.sent == []
+
+
+async def test_the_session_ends(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 3)
+    rig.data(1, b"ab")
+    await rig.handler.close()
+    assert rig.files == {}
+    assert [(s.id, s.result) for s in rig.sent] == [(1, Result.CANCELLED)]
+
+
+async def test_disabled_until_connected_anew(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 3)
+    rig.handler.disable(FileXferDisable())
+    assert await rig.answer(1) == Result.DISABLED
+    await rig.empty()
+    rig.handler.client_disconnected()
+    rig.announce(2, "b", 1)
+    assert await rig.answer(2) == Result.DISABLED
+    rig.handler.disconnected()
+    rig.handler.connected()
+    await rig.start(3, "c", 1)
+    await rig.handler.close()
+
+
+async def test_an_id_announced_twice_goes_on(home: Path) -> None:
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 1)
+    rig.announce(1, "b", 1)
+    rig.data(1, b"x")
+    assert await rig.answer(1) == Result.SUCCESS
+    assert rig.files == {"a": b"x"}
+
+
+async def test_no_directory_at_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "file").write_bytes(b"")
+    monkeypatch.setenv("HOME", str(home / "file"))
+    rig = Rig(home / "file" / "in")
+    rig.announce(1, "a", 1)
+    assert await rig.answer(1) == Result.ERROR
+    await until(lambda: rig.notes.shown)
+    assert "a: disk:" in rig.notes.shown[-1].body
+
+
+async def test_a_slow_disk_holds_up_no_more_than_it_must(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_transfer, "TRICKLE_S", 0.05)
+    store = SlowStore()
+    rig = Rig(home, store)
+    await rig.start(1, "a", 4 * HIGH)
+    piece = bytes(HIGH // 4)
+    for _ in range(4):
+        rig.data(1, piece)
+    assert rig.paused == []
+    rig.data(1, piece)
+    assert rig.paused == [True]
+    await until(lambda: rig.paused == [True, False])  # the daemon sees that we are alive
+    rig.data(1, piece)
+    assert rig.paused == [True, False, True]
+    store.go.set()
+    await until(lambda: store.written == 6 * len(piece))
+    assert rig.paused[-1] is False
+    for _ in range(10):
+        rig.data(1, piece)
+    assert await rig.answer(1) == Result.SUCCESS
+    assert rig.paused[-1] is False
+
+
+async def test_a_disk_that_hangs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_transfer, "DISK_S", 0.05)
+    store = SlowStore()
+    rig = Rig(home, store)
+    await rig.start(1, "a", 10)
+    rig.data(1, b"x")
+    assert await rig.answer(1) == Result.ERROR
+    assert store.discarded
+
+
+async def test_a_client_that_forgets(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_transfer, "CLIENT_S", 0.05)
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 10)
+    assert await rig.answer(1) == Result.ERROR
+    await rig.empty()
+
+
+async def test_the_user_is_told_once_per_drop(home: Path) -> None:
+    rig = Rig(home / "in")
+    for id_ in (1, 2):
+        await rig.start(id_, f"{id_}.txt", 1, f"file-xfer-nr={id_}", "file-xfer-total=2")
+    rig.data(1, b"x")
+    assert await rig.answer(1) == Result.SUCCESS
+    rig.data(2, b"xx")
+    assert await rig.answer(2) == Result.ERROR
+    [note] = rig.notes.shown
+    assert note == Note("1.txt received", f"In {home}/in\n2.txt: it is longer than announced")
+
+
+async def test_progress_can_be_cancelled(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vdagent.handlers.file_progress.FIRST_NOTE_S", 0.01)
+    monkeypatch.setattr("vdagent.handlers.file_progress.NEXT_NOTE_S", 0.01)
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 10_000_000)
+    rig.data(1, bytes(5_000_000))
+    await until(lambda: Note("Receiving a", "5.0 of 10 MB", 50) in rig.notes.shown)
+    count = len(rig.notes.shown)
+    assert rig.notes.on_cancel is not None
+    rig.notes.on_cancel()
+    assert await rig.answer(1) == Result.CANCELLED
+    await rig.empty()
+    assert rig.notes.closed
+    assert len(rig.notes.shown) == count
+
+
+async def test_the_store_raises_what_it_may(home: Path) -> None:
+    class Broken(SlowStore):
+        async def write(self, buffers: Sequence[Buffer]) -> None:
+            raise SystemFault("disk: it is on fire")
+
+    rig = Rig(home, store := Broken())
+    await rig.start(1, "a", 10)
+    rig.data(1, b"x")
+    assert await rig.answer(1) == Result.ERROR
+    assert store.discarded

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""How do the pixels of outputs with scales relate to the space that a compositor lays them out in?
+
+Three spaces meet here. An output's own pixels are those of its mode, turned as it is turned. The
+*logical* space is the compositor's: pixels divided by the output's scale; an absolute pointing device
+is spread evenly over its bounding box. Ours is the logical space times the largest scale in use, so
+that it is the physical one wherever all outputs have the same scale, and as fine as the finest
+otherwise; there a coarser output's pixels count `Output.pointer_scale` times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from .base import Layout, Output, Rect
+
+SAME_SCALE = 0.01  # logical sizes are whole numbers, so that scales read back are a little off
+
+
+class Shown(NamedTuple):
+    """An output that is on: its own size in pixels, and its place in logical space."""
+
+    name: str
+    width: int
+    height: int
+    logical: Rect
+    transform: int = 0
+
+    @property
+    def scale(self) -> float:
+        return self.width / max(self.logical.width, 1)
+
+
+def describe(shown: Iterable[Shown], names: Iterable[str]) -> Layout:
+    """The layout of these outputs among all that have `names`, sorted as people count them."""
+    on = {output.name: output for output in shown}
+    finest = max((output.scale for output in on.values()), default=1.0)
+    left = min((output.logical.x for output in on.values()), default=0)
+    top = min((output.logical.y for output in on.values()), default=0)
+    outputs = []
+    for name in sorted({*on, *names}, key=_natural):
+        outputs.append(_output(on[name], left, top, finest) if name in on else Output(name, None))
+    rects = [(output.rect, output.pointer_scale) for output in outputs if output.rect is not None]
+    return Layout(
+        round(max((rect.x + rect.width * scale for rect, scale in rects), default=0)),
+        round(max((rect.y + rect.height * scale for rect, scale in rects), default=0)),
+        tuple(outputs),
+    )
+
+
+def _output(output: Shown, left: int, top: int, finest: float) -> Output:
+    scale = finest / output.scale
+    if abs(scale - 1) < SAME_SCALE:
+        scale = 1.0
+    x = round((output.logical.x - left) * finest)
+    y = round((output.logical.y - top) * finest)
+    return Output(output.name, Rect(output.width, output.height, x, y), scale)
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    """HEADLESS-2 before HEADLESS-10."""
+    stem = name.rstrip("0123456789")
+    number = name[len(stem) :]
+    return (stem, int(number) if number else 0, name)
+
+
+def to_logical(
+    rects: Mapping[str, Rect], scales: Mapping[str, float]
+) -> dict[str, tuple[int, int]]:
+    """Logical positions for rectangles in physical pixels: what touched still touches, at 0,0.
+
+    Dividing by the scale is not enough where scales differ: an output right of another one begins
+    where that one ends in logical space.
+    """
+    xs = _along({name: (r.x, r.width) for name, r in rects.items()}, scales)
+    ys = _along({name: (r.y, r.height) for name, r in rects.items()}, scales)
+    left, top = min(xs.values()), min(ys.values())
+    return {name: (xs[name] - left, ys[name] - top) for name in rects}
+
+
+def _along(spans: Mapping[str, tuple[int, int]], scales: Mapping[str, float]) -> dict[str, int]:
+    """Logical beginnings of (beginning, length) along one axis."""
+    origin = min(begin for begin, _ in spans.values())
+    placed: dict[str, int] = {}
+    for name in sorted(spans, key=lambda n: spans[n]):
+        begin = spans[name][0]
+        before = [
+            placed[n] + _ceil(spans[n][1] / scales[n]) + (begin - sum(spans[n])) / scales[name]
+            for n in placed
+            if sum(spans[n]) <= begin
+        ]
+        placed[name] = _ceil(max(before, default=(begin - origin) / scales[name]))
+    return placed
+
+
+def _ceil(value: float) -> int:
+    """Up to a whole number, but not for an error of the arithmetic."""
+    return -int(-(value - 1e-6) // 1)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""How is the layout of a Wayland desktop read and changed?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from ...errors import DesktopError
+from ..base import DisplayListener, Layout, Rect
+from ..logical import Shown, describe, to_logical
+from .connection import WaylandConnection
+from .kde_management import KdeManagement
+from .outputs import Outputs
+from .plan import OutputManagement, Plan
+from .wlr_management import WlrManagement
+
+AWAY = "the compositor is away"
+
+log = logging.getLogger("wayland")
+
+
+def output_management(connection: WaylandConnection) -> type[WlrManagement | KdeManagement] | None:
+    """The protocol for changing outputs that this compositor has."""
+    for management in (WlrManagement, KdeManagement):
+        if management.is_there(connection):
+            return management
+    return None
+
+
+class WaylandDisplay:
+    """The outputs as a `base.Display`, on whichever connection is bound.
+
+    Every compositor tells its layout; those without output management keep it.
+    """
+
+    def __init__(self, listener: DisplayListener) -> None:
+        self._listener = listener
+        self._outputs: Outputs | None = None
+        self._management: OutputManagement | None = None
+        self._told: Layout | None = None
+        self._due: asyncio.Handle | None = None
+
+    async def bind(self, connection: WaylandConnection) -> None:
+        """Show the outputs of the compositor behind `connection`."""
+        self._outputs = Outputs(connection, self._changed)
+        management = output_management(connection)
+        self._management = management(connection) if management is not None else None
+        await self._outputs.settle()
+        self._told = self._told or await self.layout()
+
+    def deliver(self) -> None:
+        """Tell of a layout that is another one than before the compositor went."""
+        self._changed()
+
+    def unbind(self) -> None:
+        """The compositor has gone."""
+        self._outputs = self._management = None
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _changed(self) -> None:
+        """Something is different; a change comes as many events, which are told as one."""
+        if self._due is None and self._told is not None:
+            self._due = asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._due = None
+        layout = self._layout()
+        if layout.width and layout != self._told:
+            self._told = layout
+            self._listener.on_layout_changed()
+
+    def _layout(self) -> Layout:
+        if self._outputs is None:
+            raise DesktopError(AWAY)
+        names = self._management.names() if self._management is not None else ()
+        return describe(self._outputs.shown(), names)
+
+    async def layout(self) -> Layout:
+        layout = self._layout()
+        if not layout.width:
+            raise DesktopError("the compositor shows the desktop on no output")
+        return layout
+
+    async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
+        if self._outputs is None:
+            raise DesktopError(AWAY)
+        if self._management is None:
+            raise DesktopError("this compositor lets no program change its outputs")
+        outputs, management = self._outputs, self._management
+        rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
+        if not rects:
+            raise DesktopError("a desktop needs at least one output")
+        if unknown := sorted(rects.keys() - set(management.names())):
+            raise DesktopError(f"the desktop has no output {', '.join(unknown)}")
+        shown = {output.name: output for output in outputs.shown()}
+        plans = _plans(rects, shown, management)
+        former = {name: _as_is(output, shown) for name, output in shown.items()}
+        if plans == former:
+            return
+        try:
+            await management.apply(plans)
+        except DesktopError as error:
+            await _restore(management, former)
+            raise DesktopError(f"the layout was refused and is as before: {error}") from error
+        finally:
+            await outputs.settle()
+
+    async def close(self) -> None:
+        self._told = None
+        self.unbind()
+
+
+def _plans(
+    rects: Mapping[str, Rect], shown: Mapping[str, Shown], management: OutputManagement
+) -> dict[str, Plan]:
+    scales = {n: shown[n].scale if n in shown else management.scale_of(n) for n in rects}
+    places = to_logical(rects, scales)
+    plans = {}
+    for name, rect in rects.items():
+        turned = shown[name].transform if name in shown else management.transform_of(name)
+        size = rect[1::-1] if turned & 1 else rect[:2]
+        plans[name] = Plan(*size, *places[name])
+    return plans
+
+
+def _as_is(output: Shown, shown: Mapping[str, Shown]) -> Plan:
+    """The plan that changes nothing; the desktop's corner counts as 0,0, wherever it is."""
+    left = min(other.logical.x for other in shown.values())
+    top = min(other.logical.y for other in shown.values())
+    size = (output.width, output.height)
+    width, height = size[::-1] if output.transform & 1 else size
+    return Plan(width, height, output.logical.x - left, output.logical.y - top)
+
+
+async def _restore(management: OutputManagement, former: Mapping[str, Plan]) -> None:
+    """What cannot be put back is left, there is no third way."""
+    try:
+        await management.apply(former)
+    except DesktopError as error:
+        log.warning("resolution: the former layout could not be restored: %s", error)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Which desktop does this session have, and which way to it is the best one?
+
+By feature, never by the desktop's name. Selections: data-control (ext before zwlr), then X11, which
+on Wayland is XWayland. Outputs: the compositor's output management, else only their layout; on X11
+RandR. What one way does not serve another one may, so that PRIMARY can come from elsewhere. Each
+decision is logged once, with its reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from .backends.base import (
+    Clipboard,
+    ClipboardListener,
+    Display,
+    DisplayListener,
+    Selection,
+)
+from .backends.split import OnlyFor, SplitClipboard
+from .errors import DesktopError
+
+log = logging.getLogger("desktop")
+
+FLATPAK_INFO = Path("/.flatpak-info")
+
+
+class Desktop(NamedTuple):
+    """What a session works with; `close` lets go of all of it."""
+
+    clipboard: Clipboard
+    display: Display
+    close: Callable[[], Awaitable[None]]
+
+
+class Listeners(NamedTuple):
+    """Whom the desktop tells; `on_lost(reason)` is called once, when it has gone for good."""
+
+    clipboard: ClipboardListener
+    display: DisplayListener
+    on_lost: Callable[[str], None]
+
+
+async def connect(
+    listeners: Listeners,
+    x_display: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Desktop:
+    """The desktop of this session; an `x_display` that was asked for is taken. Raises DesktopError."""
+    x_name = x_display or environment.get("DISPLAY")
+    compositor = _compositor(environment) if x_display is None else None
+    if compositor is None:
+        if x_name is None:
+            raise DesktopError(
+                "this session has no desktop: neither WAYLAND_DISPLAY nor DISPLAY is set",
+                "start it from the desktop's autostart, or import both into systemd's user manager",
+            )
+        log.info("desktop: X11 at %s, %s", x_name, "as asked for" if x_display else "no Wayland")
+        return await _x11(listeners, x_name)
+    try:
+        return await _wayland(compositor, listeners, x_name, environment)
+    except DesktopError as error:
+        if x_name is None:
+            raise
+        log.warning("desktop: X11 at %s, for %s", x_name, error)
+        return await _x11(listeners, x_name)
+
+
+def _compositor(environment: Mapping[str, str]) -> Path | None:
+    """The socket of the compositor."""
+    name, directory = environment.get("WAYLAND_DISPLAY"), environment.get("XDG_RUNTIME_DIR")
+    if not name or not (directory or name.startswith("/")):
+        return None
+    return Path(directory or "/") / name
+
+
+async def _x11(listeners: Listeners, name: str) -> Desktop:
+    from .backends.x11.desktop import connect as connect_x11
+
+    clipboard, display = await connect_x11(name, *listeners)
+
+    async def close() -> None:
+        await clipboard.close()
+        await display.close()
+
+    return Desktop(clipboard, display, close)
+
+
+async def _wayland(
+    compositor: Path, listeners: Listeners, x_name: str | None, environment: Mapping[str, str]
+) -> Desktop:
+    from .backends.wayland.clipboard import data_control
+    from .backends.wayland.desktop import WaylandDesktop
+    from .backends.wayland.display import output_management
+
+    wayland = WaylandDesktop(compositor, *listeners)
+    connection = await wayland.open()
+    parts: dict[Selection, Clipboard] = {}
+    protocol = data_control(connection)
+    if protocol is not None:
+        parts = dict.fromkeys(wayland.clipboard.selections, wayland.clipboard)
+        log.info("desktop: %s by %s, Wayland at %s", _names(parts), protocol.name, compositor)
+    else:
+        log.warning("desktop: %s", no_data_control(environment))
+    management = output_management(connection)
+    if management is None:
+        log.info("desktop: this compositor lets no program set its outputs, only read them")
+    else:
+        log.info("desktop: outputs by %s", management.protocol)
+    missing = frozenset(Selection) - parts.keys()
+    if missing and x_name is not None:
+        parts |= await _xwayland(listeners, x_name, missing)
+    wayland.deliver()
+    clipboard = SplitClipboard(parts)
+
+    async def close() -> None:
+        await clipboard.close()
+        await wayland.close()
+
+    return Desktop(clipboard, wayland.display, close)
+
+
+async def _xwayland(
+    listeners: Listeners, x_name: str, selections: frozenset[Selection]
+) -> dict[Selection, Clipboard]:
+    """What the compositor does not serve, from its X server; nothing if that cannot be had."""
+    only = listeners._replace(clipboard=OnlyFor(selections, listeners.clipboard))
+    try:
+        desktop = await _x11(only, x_name)
+    except DesktopError as error:
+        log.warning("desktop: no %s: %s", _names(selections), error)
+        return {}
+    log.warning(
+        "desktop: %s by XWayland at %s; most compositors pass it on in one direction, or only "
+        "while an X11 window has the focus",
+        _names(selections),
+        x_name,
+    )
+    return dict.fromkeys(selections, desktop.clipboard)
+
+
+def no_data_control(environment: Mapping[str, str]) -> str:
+    """One sentence on why there is no clipboard by Wayland's own means."""
+    if FLATPAK_INFO.exists() or environment.get("container") == "flatpak":
+        return _sandboxed("Flatpak")
+    if environment.get("SNAP"):
+        return _sandboxed("Snap")
+    return (
+        "this compositor has neither ext_data_control_v1 nor zwlr_data_control_v1, so its clipboard "
+        "is out of reach of programs without a window"
+    )
+
+
+def _sandboxed(sandbox: str) -> str:
+    return (
+        f"this compositor hides its clipboard from programs in a sandbox such as this {sandbox}: "
+        "install vdagent as a package of the system and start it from the desktop's autostart"
+    )
+
+
+def _names(selections: Mapping[Selection, object] | frozenset[Selection]) -> str:
+    return " and ".join(selection.name for selection in sorted(selections)) or "no selection"
