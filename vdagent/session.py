@@ -8,6 +8,7 @@ as long as the process; the daemon may come and go.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -174,6 +175,8 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[], No
     session = Session(settings, on_ready)
     listeners = Listeners(session.clipboard, session.resolution, session.desktop_lost)
     await session.start(connect_desktop(listeners, settings.display))
+    gc.freeze()
+    gc.enable()
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait((stopping, session.ended), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

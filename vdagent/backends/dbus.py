@@ -49,7 +49,7 @@ class BusError(DesktopError):
 class _MessageBus(MessageBus):
     def _setup_socket(self) -> None:
         try:
-            super()._setup_socket()
+            super()._setup_socket()  # type: ignore[no-untyped-call]
         except BaseException:
             _close(self)
             raise
@@ -88,13 +88,13 @@ class Bus:
         bus.add_message_handler(self._on_message)
 
     @classmethod
-    async def connect(cls, address: str) -> Bus:
-        """Connect to the bus at `address`. Raises DesktopError."""
+    async def connect(cls, address: str, fds: bool = False) -> Bus:
+        """Connect to the bus at `address`, over which file descriptors may come. Raises DesktopError."""
         if not address:
             raise DesktopError("D-Bus: there is no bus for this session")
         bus: Any = None
         try:
-            bus = _MessageBus(bus_address=address)
+            bus = _MessageBus(bus_address=address, negotiate_unix_fd=fds)
             async with asyncio.timeout(CONNECT_S):
                 await bus.connect()
         except TimeoutError:
@@ -117,6 +117,34 @@ class Bus:
 
         Raises BusError for an error reply, a lost bus and no answer in time.
         """
+        reply = await self._call(service, member, signature, body, timeout_s)
+        return list(reply.body)
+
+    async def call_fd(
+        self,
+        service: tuple[str, str, str],
+        member: str,
+        signature: str = "",
+        *body: Any,
+        timeout_s: float = CALL_S,
+    ) -> int:
+        """Call a method whose result is a file descriptor, which the caller owns from then on."""
+        reply = await self._call(service, member, signature, body, timeout_s)
+        try:
+            return int(reply.unix_fds.pop(reply.body[0]))
+        except (IndexError, TypeError):
+            raise BusError(f"D-Bus: {member} of {service[0]} gave no file descriptor") from None
+        finally:
+            _close_fds(reply)
+
+    async def _call(
+        self,
+        service: tuple[str, str, str],
+        member: str,
+        signature: str,
+        body: tuple[Any, ...],
+        timeout_s: float,
+    ) -> Message:
         destination, path, interface = service
         message = Message(
             destination=destination,
@@ -126,19 +154,23 @@ class Bus:
             signature=signature,
             body=list(body),
         )
+        call = asyncio.ensure_future(self._bus.call(message))
         try:
-            async with asyncio.timeout(timeout_s):
-                reply = await self._bus.call(message)
-        except TimeoutError:
-            raise BusError(f"D-Bus: {destination} does not answer {member}") from None
-        except Exception as error:
+            await asyncio.wait((call,), timeout=timeout_s)
+        finally:
+            if not call.done():
+                call.add_done_callback(_too_late)
+        if not call.done():
+            raise BusError(f"D-Bus: {destination} does not answer {member}")
+        if (error := call.exception()) is not None:
             raise BusError(f"D-Bus: {member} of {destination}: {error}") from None
+        reply = call.result()
         if reply is None:
             raise BusError(f"D-Bus: the bus has gone, {member} was not answered")
         if reply.message_type is MessageType.ERROR:
             text = reply.body[0] if reply.body else reply.error_name
             raise BusError(f"D-Bus: {member} of {destination}: {text}", reply.error_name)
-        return list(reply.body)
+        return reply
 
     async def watch(self, on_signal: Callable[..., None], **match: str) -> None:
         """Call `on_signal(path, *body)` at each signal that fits: sender, interface, member, path, arg0.
@@ -187,6 +219,17 @@ class Bus:
         """End the connection; calls that wait fail now."""
         self._watches.clear()
         _let_go(self._bus)
+
+
+def _too_late(call: asyncio.Future[Any]) -> None:
+    """Nobody waits for this answer any more; the file descriptors in it are ours all the same."""
+    if not call.cancelled() and call.exception() is None and call.result() is not None:
+        _close_fds(call.result())
+
+
+def _close_fds(message: Message) -> None:
+    while message.unix_fds:
+        os.close(message.unix_fds.pop())
 
 
 def _nothing(*_: Any) -> None:
