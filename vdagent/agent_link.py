@@ -11,6 +11,7 @@ from typing import Any
 
 from .backends.base import Login
 from .errors import FramingError
+from .protocol.messages import ClipboardPart
 from .protocol.udscs import GuestResolution, Message
 from .protocol.udscs_connection import UdscsConnection
 from .transport.link import Link
@@ -66,6 +67,8 @@ class AgentLink:
 
     def send(self, msg: Message) -> None:
         """Queue a message; the agent is dropped if it has stopped taking any."""
+        if not isinstance(msg, ClipboardPart):
+            log.debug("→ session pid %d: %s", self.peer.pid, msg)
         self._udscs.send(msg)
         self.link.write(self._udscs.data_to_send())
         if self.is_full and self._stalled_at < 0:

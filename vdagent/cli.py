@@ -26,6 +26,7 @@ Usage: vdagent COMMAND [OPTION…]
 
   daemon    the system daemon: port, tablet, sessions (also: spice-vdagentd)
   session   the session agent: clipboard, resolution (also: spice-vdagent)
+  install   make this system start the program of a virtual environment; uninstall undoes it
   lab       a real QEMU and spice-server with this program as the guest
 
 vdagent COMMAND --help tells the options; --version the version."""
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return daemon_main(rest)
     if command == "session":
         return session_main(rest)
+    if command in ("install", "uninstall"):
+        return install_main(command, rest)
     if command == "lab":
         from .lab.cli import run
 
@@ -79,6 +82,20 @@ def session_main(arguments: Sequence[str] | None = None) -> int:
             print(f"vdagent session: there is no {path}: nothing to do", file=sys.stderr)
         return 0
     return _guarded("vdagent-session", found, _run_session)
+
+
+def install_main(command: str, arguments: Sequence[str]) -> int:
+    """`vdagent install`, `vdagent uninstall`."""
+    from . import install
+
+    summary, known, run = {
+        "install": ("Make this system start vdagent.", install.INSTALL, install.install),
+        "uninstall": ("Undo vdagent install.", install.UNINSTALL, install.uninstall),
+    }[command]
+    found = _parse(f"vdagent {command}", summary, known, arguments)
+    if isinstance(found, str):
+        return _bad_options(f"vdagent {command}", found, BAD_OPTIONS_DAEMON)
+    return _guarded("vdagent", found, lambda _, options: run(options))
 
 
 Found = dict[str, "str | int"]
@@ -142,6 +159,7 @@ def _run_daemon(ident: str, found: Found) -> int:
         fake_uinput="fake-uinput" in found,
         one_session="one-session" in found,
         session_integration="disable-session-integration" not in found,
+        debug=int(found.get("debug", 0)),
     )
     foreground = "foreground" in found
     listener = activated_socket()
@@ -153,6 +171,7 @@ def _run_daemon(ident: str, found: Found) -> int:
         listener = bind(settings.socket)
     ready = None if foreground else daemonise.daemonise(READY_S)
     log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
+    daemonise.tell_systemd("READY=1")
     wrote_pid = False
     if ready is not None:
         wrote_pid = daemonise.write_pid_file(PID_FILE)

@@ -37,8 +37,11 @@ log = logging.getLogger("daemon")
 # No tablet, no open port: try again this often.
 TABLET_RETRY_S = 2.0
 WATCH_AFTER_S = 1.0
-# More than this waits to be written to a host that does not read: read nothing more for it.
+# More than this waits to be written to a host that does not read: read no more of the session for it.
 HOST_FULL = 1024 * 1024
+# Only answers to the host's own questions get it here: read no more of the host. Not sooner, for its
+# pointer has to move while a slow viewer takes a large clipboard.
+HOST_FLOODS = 4 * HOST_FULL
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Settings:
     fake_uinput: bool = False
     one_session: bool = False
     session_integration: bool = True
+    debug: int = 0
 
 
 class Daemon:
@@ -70,7 +74,8 @@ class Daemon:
         self.relay = Relay(self.host, self.sessions)
         self.admission = Admission(self.sessions, settings.session_integration)
         self._client_known = False
-        self._host_waits = self._agents_wait = False
+        self._host_waits = False
+        self._paused: AgentLink | None = None  # the active session, while the host is full
         self._tablet_timer: asyncio.TimerHandle | None = None
         self._tablet_complaint = ""
         self._port_watch: Any = None
@@ -114,9 +119,19 @@ class Daemon:
     # -- the host --------------------------------------------------------------------------------
 
     def _from_host(self, events: list[Event]) -> None:
+        if self._settings.debug:
+            self._log_events(events)
         for event in events:
             self._FROM_HOST[type(event)](event)
         self._back_pressure()
+
+    def _log_events(self, events: list[Event]) -> None:
+        for event in events:
+            if not isinstance(event, MouseStates):
+                log.debug("host → %s", event)
+            elif self._settings.debug > 1:
+                for x, y, buttons, display in event.states:
+                    log.debug("host → pointer %d, %d on %d, buttons %#x", x, y, display, buttons)
 
     def _host_opened(self) -> None:
         self._host_waits = False
@@ -163,7 +178,6 @@ class Daemon:
             link = AgentLink(
                 connection, peer, self._from_agent, self._agent_gone, self._back_pressure
             )
-            link.pause(self._agents_wait)
             self.admission.consider(link)
         else:
             connection.close()
@@ -191,6 +205,7 @@ class Daemon:
         self.clipboard.active_changed(active)
         self.relay.active_changed(active)
         self._settle()
+        self._back_pressure()
 
     def _sharing_changed(self) -> None:
         shares = self.sessions.sharing is not None
@@ -247,21 +262,27 @@ class Daemon:
     # -- back-pressure ---------------------------------------------------------------------------
 
     def _back_pressure(self) -> None:
-        """Read the host only while its receivers have room, and sessions while the host has."""
+        """Read the host only while its receivers have room, and the session while the host has."""
         active, pointer = self.sessions.active, self.mouse.pointer
-        host_full = self.host.queued > HOST_FULL
         host_waits = (
-            host_full
+            self.host.queued > HOST_FLOODS
             or (pointer is not None and pointer.backlog > 0)
             or (isinstance(active, AgentLink) and active.is_full)
         )
         if host_waits != self._host_waits:
             self._host_waits = host_waits
             self.host.pause(host_waits)
-        if host_full != self._agents_wait:
-            self._agents_wait = host_full
-            for link in self.admission.links:
-                link.pause(host_full)
+        paused = active if self.host.queued > HOST_FULL else None
+        if paused is not self._paused:
+            self._pause(paused if isinstance(paused, AgentLink) else None)
+
+    def _pause(self, link: AgentLink | None) -> None:
+        """Leave the bytes of this session where they are, and of no other: it alone feeds the host."""
+        if self._paused is not None:
+            self._paused.pause(False)
+        self._paused = link
+        if link is not None:
+            link.pause(True)
 
     # -- the end ---------------------------------------------------------------------------------
 

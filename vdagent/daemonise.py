@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""How does a program leave its terminal, telling its parent when it is ready?"""
+"""How does a program leave its terminal, and tell its parent or systemd when it is ready?"""
 
 from __future__ import annotations
 
 import os
 import select
+import socket
 import sys
 from collections.abc import Callable
 
@@ -60,3 +61,17 @@ def write_pid_file(path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def tell_systemd(state: str) -> None:
+    """Send `state` to whoever started this as a service that notifies (sd_notify(3)), if anybody did."""
+    address = os.environ.pop("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):  # abstract
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
+            notifier.sendto(state.encode(), address)
+    except OSError:  # it will find out by its own deadline
+        pass

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from .protocol.capabilities import NO_CAPABILITIES, Capabilities
 from .protocol.host_connection import Event, HostConnection
 from .protocol.messages import ClipboardBegin, ClipboardPart, Message
 from .transport.virtio_port import VirtioPort
+
+log = logging.getLogger("host")
 
 
 class HostLink:
@@ -92,6 +95,7 @@ class HostLink:
 
     def send(self, msg: Message) -> None:
         if self._connection is not None:
+            log.debug("→ host %s", msg)
             self._connection.send(msg)
             self._flush()
 

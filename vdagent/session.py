@@ -129,6 +129,8 @@ class Session:
 
     def _received(self, messages: list[udscs.FromDaemon]) -> None:
         for msg in messages:
+            if not isinstance(msg, m.ClipboardPart):
+                log.debug("daemon → %s", msg)
             self._FROM_DAEMON[type(msg)](msg)
 
     def _on_version(self, msg: udscs.Version) -> None:
@@ -174,10 +176,16 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[], No
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
     session = Session(settings, on_ready)
     listeners = Listeners(session.clipboard, session.resolution, session.desktop_lost)
-    await session.start(connect_desktop(listeners, settings.display))
+    stopping = asyncio.ensure_future(stop.wait())
+    starting = asyncio.ensure_future(session.start(connect_desktop(listeners, settings.display)))
+    await asyncio.wait((stopping, starting), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():  # a desktop that does not answer keeps nobody here
+        starting.cancel()
+        await asyncio.wait((starting,))
+        return 0
+    starting.result()
     gc.freeze()
     gc.enable()
-    stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait((stopping, session.ended), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     await session.close()

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbus_next.aio import MessageBus
-from dbus_next.service import ServiceInterface, method, signal
 
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require
 from vdagent.backends.base import Note
-from vdagent.backends.notifications import DesktopNotes
+from vdagent.backends.dbus import Bus, Message, MessageType
+from vdagent.backends.notifications import SERVICE, DesktopNotes
 
 CONFIG = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -45,70 +44,66 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     stop(process)
 
 
-class Server(ServiceInterface):
-    """A desktop's notification server."""
+class Server:
+    """A desktop's notification server; every note gets number 7 unless it replaces one."""
 
-    def __init__(self) -> None:
-        super().__init__("org.freedesktop.Notifications")
+    def __init__(self, bus: Bus) -> None:
+        self.bus: Any = bus._bus
         self.notes: list[dict[str, Any]] = []
         self.closed: list[int] = []
-        self.stuck: asyncio.Event | None = None
+        self.stuck: list[Message] | None = None  # calls to be answered later
+        self.bus.add_message_handler(self.handle)
 
-    @method()
-    async def Notify(
-        self,
-        app: s,
-        replaces: u,
-        icon: s,
-        summary: s,
-        body: s,
-        actions: "as",
-        hints: "a{sv}",
-        timeout: i,
-    ) -> u:
+    def handle(self, call: Message) -> Message | bool:
+        if call.message_type is not MessageType.METHOD_CALL:
+            return False
+        if call.member == "CloseNotification":
+            self.closed += call.body
+            return Message.new_method_return(call)
+        if call.member != "Notify" or call.signature != "susssasa{sv}i":
+            return False
         if self.stuck is not None:
-            await self.stuck.wait()
-        self.notes.append(
-            {
-                "summary": summary,
-                "body": body,
-                "replaces": replaces,
-                "actions": actions,
-                "value": hints["value"].value if "value" in hints else None,
-            }
-        )
-        return replaces or 7
+            self.stuck.append(call)
+            return True
+        return self.notify(call)
 
-    @method()
-    def CloseNotification(self, id: u):
-        self.closed.append(id)
+    def notify(self, call: Message) -> Message:
+        _, replaces, _, summary, body, actions, hints, _ = call.body
+        value = hints["value"].value if "value" in hints else None
+        note = dict(summary=summary, body=body, replaces=replaces, actions=actions, value=value)
+        self.notes.append(note)
+        return Message.new_method_return(call, "u", [replaces or 7])
 
-    @signal()
-    def ActionInvoked(self, id, action) -> us:
-        return [id, action]
+    async def unstick(self) -> None:
+        calls, self.stuck = self.stuck or [], None
+        for call in calls:
+            await self.bus.send(self.notify(call))
 
-    @signal()
-    def NotificationClosed(self, id, reason) -> uu:
-        return [id, reason]
+    async def signal(self, member: str, signature: str, *body: Any) -> None:
+        _, path, interface = SERVICE
+        await self.bus.send(Message.new_signal(path, interface, member, signature, list(body)))
 
 
 @asynccontextmanager
 async def serving(address: str) -> AsyncIterator[Server]:
-    server = Server()
-    connection = await MessageBus(bus_address=address).connect()
-    connection.export("/org/freedesktop/Notifications", server)
-    await connection.request_name("org.freedesktop.Notifications")
+    bus = await Bus.connect(address)
+    server = Server(bus)
+    await server.bus.request_name(SERVICE[0])
     try:
         yield server
     finally:
-        connection.disconnect()
-        await connection.wait_for_disconnect()
+        bus.close()
 
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def closed(notes: DesktopNotes) -> None:
+    notes.close()
+    await until(lambda: notes.idle)
 
 
 async def test_progress_then_the_result_in_one_notification(bus: str) -> None:
@@ -127,6 +122,7 @@ async def test_progress_then_the_result_in_one_notification(bus: str) -> None:
         notes.show(Note("b received"))  # the next drop, a new notification
         await until(lambda: len(server.notes) == 3)
         assert server.notes[2]["replaces"] == 0
+        await closed(notes)
 
 
 async def test_cancel(bus: str) -> None:
@@ -134,13 +130,13 @@ async def test_cancel(bus: str) -> None:
         notes, cancelled = DesktopNotes(), []
         notes.show(Note("Receiving a", "", 1), lambda: cancelled.append(True))
         await until(lambda: server.notes)
-        server.ActionInvoked(8, "cancel")  # another program's
-        server.ActionInvoked(7, "default")
-        server.ActionInvoked(7, "cancel")
+        await server.signal("ActionInvoked", "us", 8, "cancel")  # another program's
+        await server.signal("ActionInvoked", "us", 7, "default")
+        await server.signal("ActionInvoked", "us", 7, "cancel")
         await until(lambda: cancelled)
         assert cancelled == [True]
         notes.close()
-        await until(lambda: server.closed == [7])
+        await until(lambda: server.closed == [7] and notes.idle)
 
 
 async def test_progress_that_was_dismissed_does_not_come_back(bus: str) -> None:
@@ -148,26 +144,29 @@ async def test_progress_that_was_dismissed_does_not_come_back(bus: str) -> None:
         notes = DesktopNotes()
         notes.show(Note("Receiving a", "", 1))
         await until(lambda: server.notes)
-        server.NotificationClosed(7, 2)
+        await server.signal("NotificationClosed", "uu", 7, 2)
         await until(lambda: notes.dismissed)
         notes.show(Note("Receiving a", "", 2))
         notes.show(Note("a received"))
         await until(lambda: len(server.notes) == 2)
         assert server.notes[1]["summary"] == "a received"
+        await closed(notes)
 
 
 async def test_a_slow_desktop_skips_progress(bus: str) -> None:
     async with serving(bus) as server:
-        server.stuck = asyncio.Event()
+        server.stuck = []
         notes = DesktopNotes()
         notes.show(Note("Receiving a", "", 0))
         await asyncio.sleep(0)
         for percent in range(1, 100):
             notes.show(Note("Receiving a", "", percent))
             await asyncio.sleep(0)
-        server.stuck.set()
+        await until(lambda: server.stuck)
+        await server.unstick()
         await until(lambda: server.notes and server.notes[-1]["value"] == 99)
         assert len(server.notes) <= 3
+        await closed(notes)
 
 
 async def test_no_server(bus: str, caplog: pytest.LogCaptureFixture) -> None:

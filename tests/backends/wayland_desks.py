@@ -24,6 +24,8 @@ from vdagent.errors import DesktopError
 
 ONE_HEAD_ON = "\n".join(f"output HEADLESS-{n} disable" for n in (2, 3, 4))
 
+EMPTY_S = 1.0
+
 STARTERS: dict[str, Callable[[Path], AbstractContextManager[Compositor]]] = {
     "sway": lambda directory: sway(directory, 4, ONE_HEAD_ON),
     "kwin": kwin,
@@ -75,7 +77,8 @@ class WaylandGuest:
         return app
 
     async def copy(self, selection: Selection, contents: Mapping[Format, bytes]) -> None:
-        if len(contents) == 1:
+        # wl-copy 2.1 ends at once with --primary on KWin 5.27, whose wl_seat has no primary device.
+        if len(contents) == 1 and (self.compositor.kind, selection) != ("kwin", Selection.PRIMARY):
             ((fmt, data),) = contents.items()
             self.wl_copy(selection, MIME_TYPES[fmt][0], data)
             return
@@ -101,7 +104,25 @@ class WaylandGuest:
         self._owners.append(lambda: stop(process))
         self._stack.callback(stop, process)
 
+    async def _anything(self, selection: Selection) -> bool:
+        """Whether a paste would end: KWin 5.27 never tells that nothing is there."""
+        process = await asyncio.create_subprocess_exec(
+            *["wl-paste", "-l", *_primary(selection)],
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=self.compositor.environment,
+        )
+        try:
+            async with asyncio.timeout(EMPTY_S):
+                return await process.wait() == 0
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            return False
+
     async def paste(self, selection: Selection, fmt: Format, mime: str = "") -> bytes:
+        if self.compositor.kind == "kwin" and not await self._anything(selection):
+            raise DesktopError("the clipboard is empty")
         argv = ["wl-paste", "-n", "-t", mime or MIME_TYPES[fmt][0], *_primary(selection)]
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -19,6 +19,7 @@ from tests.support import wire
 from tests.support.processes import spawn, stop
 
 DEADLINE_S = 10.0
+_CONNECTOR = str(Path(__file__).with_name("connector.py"))
 _FRAME = struct.Struct("=IIII")
 
 
@@ -32,7 +33,7 @@ class AgentProcess:
     def __init__(self, uid: int | None = None) -> None:
         self._control, theirs = socket.socketpair()
         self._control.settimeout(DEADLINE_S)
-        argv = [sys.executable, "-S", __file__, str(theirs.fileno()), str(uid or os.geteuid())]
+        argv = [sys.executable, "-S", _CONNECTOR, str(theirs.fileno()), str(uid or os.geteuid())]
         self.process = spawn(argv, pass_fds=[theirs.fileno()])
         theirs.close()
         self.pid = self.process.pid
@@ -100,22 +101,3 @@ class AgentProcess:
                 raise Closed(f"after {len(data)} of {size} bytes")
             data += part
         return data
-
-
-def _main(control_fd: int, uid: int) -> None:
-    if uid != os.geteuid():
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    control = socket.socket(fileno=control_fd)
-    path = control.recv(4096)
-    if path:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(path)
-        socket.send_fds(control, [b"."], [connection.fileno()])
-        connection.close()
-        control.recv(1)  # until the test ends: a change of user has undone PR_SET_PDEATHSIG
-
-
-if __name__ == "__main__":
-    _main(*map(int, sys.argv[1:]))

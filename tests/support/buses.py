@@ -145,6 +145,14 @@ class MockLogind:
         await self.activate(self._active)  # the template has made the new one active
         return str(path)
 
+    def plan(self, id_: str, uid: int, **properties: str) -> None:
+        """A session that is there from its start on."""
+        self._sessions[id_] = ("", uid, properties)
+
+    def plan_active(self, id_: str, pids: dict[int, str]) -> None:
+        """Who is at the seat then, and who is in which session."""
+        self._active, self._pids = id_, pids
+
     async def activate(self, id_: str | None) -> None:
         """Bring a session to the seat, or none."""
         self._active = id_

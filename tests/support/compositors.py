@@ -59,7 +59,12 @@ class Compositor:
     def run(self, *argv: str, timeout_s: float = 20.0) -> str:
         """What a program of the session prints."""
         return subprocess.run(
-            argv, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=True
+            argv,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=True,
         ).stdout
 
 

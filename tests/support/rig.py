@@ -72,7 +72,9 @@ class Stream:
         while len(self._buffer) < size:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.socket], [], [], left)[0]:
-                raise TimeoutError(f"{len(self._buffer)} of {size} bytes came: {self._buffer!r:.80}")
+                raise TimeoutError(
+                    f"{len(self._buffer)} of {size} bytes came: {self._buffer!r:.80}"
+                )
             try:
                 data = self.socket.recv(1 << 20)
             except ConnectionResetError:

@@ -164,7 +164,7 @@ class Bus:
             raise BusError(f"D-Bus: {destination} does not answer {member}")
         if (error := call.exception()) is not None:
             raise BusError(f"D-Bus: {member} of {destination}: {error}") from None
-        reply = call.result()
+        reply: Message | None = call.result()
         if reply is None:
             raise BusError(f"D-Bus: the bus has gone, {member} was not answered")
         if reply.message_type is MessageType.ERROR:

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: MIT
+"""Do the daemon and the session start, refuse and end as processes should, whatever their peers do?"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import wire
+from tests.support.processes import spawn, stop, wait_for
+from tests.support.rig import Agent, Rig, Stream, program
+from tests.support.wire import CLIENT, Port, Uds, chunk, frame, header, u32
+
+# A second for the end, and as much again for a busy machine to start and stop a process.
+END_S = 2.0
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with Rig(tmp_path) as rig:
+        yield rig
+
+
+def nobody(rig: Rig) -> None:
+    """Listening, and that is all."""
+
+
+def no_port(rig: Rig) -> None:
+    """Wants the port, which is gone."""
+    rig.host.close()
+    rig.agent().fence()
+
+
+def idle(rig: Rig) -> None:
+    """Everybody is there."""
+    rig.ready()
+
+
+def half_a_message(rig: Rig) -> None:
+    """Both wires stopped in the middle of a message."""
+    agent = rig.ready()
+    rig.host.send(chunk(CLIENT, header(Port.CLIPBOARD, 100_000) + bytes(100)))
+    agent.send(frame(Uds.DATA, 0, 1, bytes(5000))[:-1])
+
+
+def requests_wait(rig: Rig) -> None:
+    """A request of each side waits for its answer."""
+    agent = rig.ready()
+    rig.host.send(wire.request(wire.TEXT))
+    agent.say(Uds.REQUEST, 0, 1)
+    rig.host.until(Port.REQUEST)
+    agent.until(Uds.REQUEST)
+
+
+def flood(stream: Stream, data: bytes, calm_s: float = 0.3) -> None:
+    """Send `data` again and again until nothing of it was taken for `calm_s`."""
+    rest = memoryview(data)
+    while select.select([], [stream.socket], [], calm_s)[1]:
+        rest = rest[stream.socket.send(rest) :] or memoryview(data)
+
+
+def host_does_not_read(rig: Rig) -> None:
+    """More than the socket takes waits for the host; the C daemon hangs in its flush."""
+    agent = rig.ready()
+    for _ in range(8):
+        rig.host.send(wire.request(wire.TEXT))
+        agent.until(Uds.REQUEST)
+    flood(agent, frame(Uds.DATA, 0, 1, bytes(240_000)))
+
+
+def agent_does_not_read(rig: Rig) -> None:
+    """A large clipboard waits for the session, and so does the host."""
+    agent = rig.ready()
+    agent.say(Uds.REQUEST, 0, 1)
+    rig.host.until(Port.REQUEST)
+    rig.host.send(chunk(CLIENT, header(Port.CLIPBOARD, 200 << 20) + u32(0, 1) + bytes(2020)))
+    flood(rig.host.stream, chunk(CLIENT, bytes(2048)) * 64)
+
+
+STATES = [
+    nobody,
+    no_port,
+    idle,
+    half_a_message,
+    requests_wait,
+    host_does_not_read,
+    agent_does_not_read,
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda s: s.__name__)
+def test_sigterm_ends_the_daemon(rig: Rig, state: object) -> None:
+    state(rig)  # type: ignore[operator]
+    assert rig.end() < END_S
+    assert rig.daemon.returncode == 0
+    assert not rig.socket.exists()
+    assert "Traceback" not in rig.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("state", [idle, host_does_not_read], ids=lambda s: s.__name__)
+def test_and_so_do_the_others(rig: Rig, number: int, state: object) -> None:
+    state(rig)  # type: ignore[operator]
+    assert rig.end(number) < END_S
+    assert rig.daemon.returncode == 0
+
+
+def test_the_end_withdraws_the_guests_offers(rig: Rig) -> None:
+    agent = rig.ready()
+    agent.say(Uds.GRAB, 1, 0, u32(1))
+    rig.host.until(Port.GRAB)
+    rig.end()
+    assert rig.host.expect(Port.RELEASE) == u32(1)
+    rig.host.stream.wait_closed()
+
+
+def test_everybody_may_connect(rig: Rig) -> None:
+    assert stat.S_IMODE(rig.socket.stat().st_mode) == 0o666
+
+
+def test_killed_and_started_again(rig: Rig) -> None:
+    """The socket it left behind is replaced."""
+    rig.ready()
+    rig.daemon.kill()
+    rig.daemon.wait()
+    rig.host.hang_up()
+    assert rig.socket.is_socket()
+    rig.start()
+    rig.still_serves(rig.ready())
+
+
+def test_a_second_daemon_leaves_the_first_alone(rig: Rig) -> None:
+    agent = rig.ready()
+    argv = [*program("daemon"), "-x", "-X", "-f", "-s", str(rig.directory / "port")]
+    argv += ["-S", str(rig.socket), "-u", str(rig.uinput)]
+    second = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert "another agent daemon" in second.stderr
+    rig.still_serves(agent)
+
+
+def test_one_session_ends_with_it(tmp_path: Path) -> None:
+    with Rig(tmp_path, "ours", "-o") as rig:
+        rig.agent(reports=False).close()
+        agent = rig.ready()
+        agent.close()
+        assert rig.daemon.wait(5) == 0
+
+
+def test_a_host_that_does_not_read_holds_nobody_else(rig: Rig) -> None:
+    """A session in the background, a new one, and the tablet are served as ever."""
+    background = rig.agent()
+    host_does_not_read(rig)
+    assert background.fence() is not None
+    rig.host.send(wire.mouse(5, 6))
+    wait_for(lambda: (3, 0, 5) in rig.events(), what="the pointer moves")
+    rig.agents[-1].close()
+    other = rig.agent()
+    assert other.fence() is not None
+    wait_for(lambda: "left" in rig.log.read_text(), what="the dead one is noticed")
+
+
+@pytest.mark.parametrize(
+    ("missing", "word"), [("-s", "port: "), ("-u", "tablet: "), ("-S", "daemon: ")]
+)
+def test_what_is_missing_is_one_sentence(tmp_path: Path, missing: str, word: str) -> None:
+    paths = {"-s": tmp_path / "port", "-S": tmp_path / "sock", "-u": tmp_path / "uinput"}
+    paths["-s"].touch()
+    paths["-u"].touch()
+    paths[missing] = tmp_path / "missing" / "path"
+    argv = [*program("daemon"), "-x", "-X", "-f"]
+    for option, path in paths.items():
+        argv += [option, str(path)]
+    run = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert word in run.stderr
+    assert "(" in run.stderr  # a hint
+    assert not paths["-S"].exists()
+
+
+def test_socket_activation(tmp_path: Path) -> None:
+    """systemd's socket is used and left where it is; a missing port may still come."""
+    path = tmp_path / "sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        (tmp_path / "uinput").touch()
+        words = [*program("daemon"), "-x", "-X", "-f", "-s", str(tmp_path / "port")]
+        words += ["-u", str(tmp_path / "uinput")]
+        script = f'exec 3<&{listener.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        argv = ["bash", "-c", script, "sh", *words]
+        daemon = spawn(argv, log=tmp_path / "log", pass_fds=[listener.fileno()])
+        agent = Agent(path)
+        agent.report()
+        assert agent.fence() == []
+        assert stop(daemon) == 0
+        agent.wait_closed()
+        agent.close()
+    assert path.exists()
+
+
+class Orphans:
+    """Makes this process the parent of daemons its children leave behind."""
+
+    _PR_SET_CHILD_SUBREAPER = 36
+
+    def __enter__(self) -> Orphans:
+        ctypes.CDLL(None).prctl(self._PR_SET_CHILD_SUBREAPER, 1)
+        self.before = self._children()
+        return self
+
+    def _children(self) -> set[int]:
+        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        return {int(pid) for pid in text.split()}
+
+    def new(self) -> list[int]:
+        return sorted(self._children() - self.before)
+
+    def __exit__(self, *args: object) -> None:
+        for pid in self.new():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        ctypes.CDLL(None).prctl(self._PR_SET_CHILD_SUBREAPER, 0)
+
+
+def test_a_daemon_leaves_its_terminal(tmp_path: Path) -> None:
+    (tmp_path / "port").touch()
+    (tmp_path / "uinput").touch()
+    argv = [*program("daemon"), "-X", "-f", "-s", str(tmp_path / "port")]
+    argv += ["-S", str(tmp_path / "sock"), "-u", str(tmp_path / "uinput")]
+    with Orphans() as orphans:
+        run = subprocess.run(argv, capture_output=True, timeout=30)
+        assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+        agent = Agent(tmp_path / "sock")  # ready means listening
+        assert agent.fence() == []
+        (pid,) = orphans.new()
+        assert os.getsid(pid) == pid
+        links = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1, 2)}
+        assert links == {"/dev/null"}
+        os.kill(pid, signal.SIGTERM)
+        agent.wait_closed()
+        agent.close()
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert not (tmp_path / "sock").exists()
+
+
+# -- the session ---------------------------------------------------------------------------------
+
+
+def session(tmp_path: Path, *options: str, port: str = "port") -> list[str]:
+    """A session's command line with a daemon socket of its own."""
+    (tmp_path / "port").touch()
+    argv = [*program("session"), "-s", str(tmp_path / port), "-S", str(tmp_path / "sock")]
+    return [*argv, *options]
+
+
+def test_without_a_port_the_session_has_nothing_to_do(tmp_path: Path) -> None:
+    argv = session(tmp_path, "-x", port="missing")
+    run = subprocess.run(argv, capture_output=True, timeout=30)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    """No desktop but the given one."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP")
+    env = {k: v for k, v in os.environ.items() if k not in names}
+    return {**env, "XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path), **more}
+
+
+@pytest.mark.parametrize("display", ["", ":54321", "nonsense"])
+@pytest.mark.parametrize("foreground", ["-x", "-d"])
+def test_without_a_desktop_it_says_so(tmp_path: Path, display: str, foreground: str) -> None:
+    argv = session(tmp_path, foreground)
+    env = environment(tmp_path, DISPLAY=display)
+    run = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=env)
+    assert run.returncode == 1
+    assert "display" in run.stderr.lower() or "X server" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_an_x_server_that_never_answers_does_not_hold_it(tmp_path: Path, number: int) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        display = 10_000 + os.getpid() % 50_000
+        silent.bind(f"\0/tmp/.X11-unix/X{display}")
+        silent.listen()
+        silent.settimeout(10)
+        env = environment(tmp_path, DISPLAY=f":{display}")
+        process = spawn(session(tmp_path, "-x"), log=tmp_path / "log", env=env)
+        try:
+            connection, _ = silent.accept()
+            start = time.monotonic()
+            process.send_signal(number)
+            status = process.wait(15)
+            connection.close()
+            assert time.monotonic() - start < END_S
+            assert status == 0
+        finally:
+            stop(process)

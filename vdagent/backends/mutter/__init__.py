@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""GNOME on Wayland, through what its compositor Mutter offers on the session bus."""

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""How is Mutter's clipboard spoken with over D-Bus?
+
+A remote-desktop session that is never started: so nobody is asked for consent, and the shell shows no
+"screen shared" sign. Its clipboard has an interface of its own from Mutter 51 on; until then (and
+there as well) the session has the same methods. CLIPBOARD only. The API is private to GNOME.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ..dbus import Bus, BusError, Variant, plain
+
+NAME = "org.gnome.Mutter.RemoteDesktop"
+MAX_TYPES = 256
+
+_REMOTE_DESKTOP = (NAME, "/org/gnome/Mutter/RemoteDesktop", NAME)
+# Interface of the clipboard, and what its method for enabling it is called; the better one first.
+_DIALECTS = (("org.gnome.Mutter.Clipboard", "Enable"), (f"{NAME}.Session", "EnableClipboard"))
+_UNKNOWN = tuple(
+    f"org.freedesktop.DBus.Error.Unknown{what}" for what in ("Method", "Interface", "Object")
+)
+
+log = logging.getLogger("mutter")
+
+
+class SessionListener(Protocol):
+    """Who is told what happens to the clipboard."""
+
+    def on_owner(self, mime_types: Sequence[str], ours: bool) -> None:
+        """Somebody owns it from now on; without MIME types nobody does."""
+
+    def on_transfer(self, mime_type: str, serial: int) -> None:
+        """Somebody reads what we own. Mutter waits for 15 s."""
+
+    def on_closed(self) -> None:
+        """Mutter has ended the session."""
+
+
+class ClipboardSession:
+    """A session of Mutter's that has the clipboard; it ends with its bus connection."""
+
+    def __init__(self, bus: Bus, path: str, interface: str) -> None:
+        self._bus = bus
+        self._clipboard = (NAME, path, interface)
+
+    @classmethod
+    async def open(cls, bus: Bus, listener: SessionListener) -> ClipboardSession:
+        """Begin; the present owner is told before this returns. Raises BusError if Mutter refuses."""
+        (path,) = await bus.call(_REMOTE_DESKTOP, "CreateSession")
+        refused: BusError | None = None
+        for interface, enable in _DIALECTS:
+            match = {"sender": NAME, "path": path, "interface": interface}
+            await bus.watch(_told(listener), member="SelectionOwnerChanged", **match)
+            await bus.watch(
+                lambda _, mime_type, serial: listener.on_transfer(mime_type, serial),
+                member="SelectionTransfer",
+                **match,
+            )
+            session = cls(bus, path, interface)
+            try:
+                await bus.call(session._clipboard, enable, "a{sv}", {})
+            except BusError as error:
+                refused = error
+                if error.name in _UNKNOWN:
+                    continue
+                raise
+            log.debug("clipboard: using %s", interface)
+            await bus.watch(
+                lambda _: listener.on_closed(),
+                sender=NAME,
+                path=path,
+                interface=f"{NAME}.Session",
+                member="Closed",
+            )
+            return session
+        assert refused is not None
+        raise refused
+
+    async def own(self, mime_types: Sequence[str]) -> None:
+        """Own the clipboard."""
+        await self._set({"mime-types": Variant("as", list(mime_types))})
+
+    async def disown(self) -> None:
+        """Own it no longer."""
+        await self._set({})
+
+    async def _set(self, options: dict[str, Variant]) -> None:
+        await self._bus.call(self._clipboard, "SetSelection", "a{sv}", options)
+
+    async def read(self, mime_type: str) -> int:
+        """The reading end of a pipe for what somebody else owns; one at a time."""
+        return await self._bus.call_fd(self._clipboard, "SelectionRead", "s", mime_type)
+
+    async def write(self, serial: int) -> int:
+        """The writing end of a pipe to whoever reads what we own. Ends the 15 s."""
+        return await self._bus.call_fd(self._clipboard, "SelectionWrite", "u", serial)
+
+    async def written(self, serial: int, well: bool) -> None:
+        """The pipe of `write` is closed."""
+        await self._bus.call(self._clipboard, "SelectionWriteDone", "ub", serial, well)
+
+
+def _told(listener: SessionListener) -> Callable[..., None]:
+    def told(path: str, options: dict[str, Any]) -> None:
+        known = plain(options)
+        mime_types = known.get("mime-types", [])
+        if len(mime_types) == 1 and isinstance(mime_types[0], list):
+            (mime_types,) = mime_types  # before Mutter 51 a list in a struct
+        listener.on_owner(mime_types[:MAX_TYPES], bool(known.get("session-is-owner")))
+
+    return told
