@@ -16,6 +16,7 @@ from typing import Any
 
 from .backends.base import FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
+from .backends.webdav import find_mount
 from .daemon_link import DaemonLink
 from .desktops import Desktop, Listeners
 from .desktops import connect as connect_desktop
@@ -54,7 +55,7 @@ class Session:
         self._on_ready = on_ready
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
-        self.clipboard = ClipboardHandler(self.daemon.send)
+        self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
         self.resolution = ResolutionHandler(self.daemon.send, find_connector)
         self.files = FileTransferHandler(
             self.daemon.send, lambda: _downloads(settings), _desktop_notes, self.daemon.pause

@@ -24,7 +24,7 @@ CONFIG = """\
   <type>session</type>
   <listen>unix:path={path}</listen>
   <policy context="default">
-    <allow send_destination="*"/><allow own="*"/>
+    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
   </policy>
 </busconfig>
 """

@@ -77,7 +77,7 @@ class WaylandGuest:
         return app
 
     async def copy(self, selection: Selection, contents: Mapping[Format, bytes]) -> None:
-        # wl-copy 2.1 ends at once with --primary on KWin 5.27, whose wl_seat has no primary device.
+        # KWin 5.27 does not tell of a PRIMARY that nobody owns; wl-copy takes that for "has none".
         if len(contents) == 1 and (self.compositor.kind, selection) != ("kwin", Selection.PRIMARY):
             ((fmt, data),) = contents.items()
             self.wl_copy(selection, MIME_TYPES[fmt][0], data)

@@ -20,6 +20,7 @@ from vdagent.backends.dbus import Bus, BusError, Variant
 LOGIND = "org.freedesktop.login1"
 MANAGER = "/org/freedesktop/login1"
 SEAT = "/org/freedesktop/login1/seat/seat0"
+LOCKS = ("Lock", "Unlock")
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _MOCK = "org.freedesktop.DBus.Mock"
 _DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
@@ -138,12 +139,24 @@ class MockLogind:
 
     async def add(self, id_: str, uid: int, **properties: str) -> str:
         """A new session, Class user and Type x11 if nothing else is said; its object path."""
-        properties = {"Class": "user", "Type": "x11", **properties}
-        [path] = await self._call(MANAGER, "AddSession", "ssusb", id_, "seat0", uid, "joe", False)
+        path = f"{MANAGER}/session/of_{id_}"  # nothing that could be built from the id
         self._sessions[id_] = (path, uid, properties)
-        await self._set(path, "Session", {k: Variant("s", v) for k, v in properties.items()})
-        await self.activate(self._active)  # the template has made the new one active
-        return str(path)
+        user = f"{MANAGER}/user/_{uid}"
+        values = {
+            "Id": Variant("s", id_),
+            "Name": Variant("s", "joe"),
+            "User": Variant("(uo)", [uid, user]),
+            "Seat": Variant("(so)", ["seat0", SEAT]),
+            "LockedHint": Variant("b", False),
+            "Class": Variant("s", properties.get("Class", "user")),
+            "Type": Variant("s", properties.get("Type", "x11")),
+        }
+        methods = [[what, "", "", f'self.EmitSignal("", "{what}", "", [])'] for what in LOCKS]
+        # Not AddSession: that brings the new one to the seat at once.
+        await self._call(
+            MANAGER, "AddObject", "ssa{sv}a(ssss)", path, f"{LOGIND}.Session", values, methods
+        )
+        return path
 
     def plan(self, id_: str, uid: int, **properties: str) -> None:
         """A session that is there from its start on."""

@@ -33,6 +33,8 @@ class Format(Enum):
     TIFF = "tiff"
     JPEG = "jpeg"
     FILES = "files"  # text/uri-list: absolute URIs, each ended by CRLF
+    GNOME_FILES = "gnome-files"  # "copy" or "cut", then URIs, a line each
+    KDE_CUT = "kde-cut"  # "1" if the files of FILES were cut, else "0"
 
 
 class ClipboardListener(Protocol):

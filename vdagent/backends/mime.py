@@ -18,6 +18,8 @@ MIME_TYPES: dict[Format, tuple[str, ...]] = {
     Format.TIFF: ("image/tiff",),
     Format.JPEG: ("image/jpeg", "image/jpg"),
     Format.FILES: ("text/uri-list",),
+    Format.GNOME_FILES: ("x-special/gnome-copied-files", "x-special/mate-copied-files"),
+    Format.KDE_CUT: ("application/x-kde-cutselection",),
 }
 _READ_ORDER: dict[Format, tuple[str, ...]] = MIME_TYPES | {
     Format.TEXT: ("text/plain;charset=utf-8", "utf8_string", "text/plain", "text", "string"),

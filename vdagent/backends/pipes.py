@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How does a selection's content pass through a pipe without stopping the loop?
 
-Both functions own the file descriptor they are given and close it, whatever happens.
+`receive` and `send` own the file descriptor they are given and close it, whatever happens.
 """
 
 from __future__ import annotations
@@ -19,14 +19,8 @@ PIPE_BYTES = 1 << 20  # what an unprivileged process may ask for (/proc/sys/fs/p
 
 
 def open_pipe() -> tuple[int, int]:
-    """A large pipe (reading end, writing end).
-
-    Only the reading end is non-blocking: the other one goes to a program that did not ask for it.
-    """
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(reading, False)
-    _enlarge(reading)
-    return reading, writing
+    """A pipe (reading end, writing end); the writing end goes to another program and blocks."""
+    return os.pipe2(os.O_CLOEXEC)
 
 
 async def receive(fd: int, patience: Patience) -> bytearray:
@@ -34,6 +28,8 @@ async def receive(fd: int, patience: Patience) -> bytearray:
     data = bytearray()
     wait_s = patience.first_s
     try:
+        os.set_blocking(fd, False)
+        _enlarge(fd)
         while True:
             try:
                 part = os.read(fd, PIPE_BYTES)

@@ -16,6 +16,7 @@ from ..errors import DesktopError
 from ..protocol import messages as m
 from ..protocol.constants import ClipboardType
 from ..protocol.udscs import Message
+from . import file_list
 from .formats import format_of, formats_of, type_of, types_of
 from .pastes import Pastes
 
@@ -36,8 +37,11 @@ class Owner(Enum):
 class ClipboardHandler:
     """Joins the desktop's selections with the daemon's messages; implements ClipboardListener."""
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self, send: Callable[[Message], None], find_mount: file_list.FindMount = lambda: None
+    ) -> None:
         self._send = send
+        self._find_mount = find_mount  # of the viewer's files
         self._backend: Clipboard | None = None
         self._owner = dict.fromkeys(Selection, Owner.NONE)
         self._guest_formats: dict[Selection, tuple[Format, ...]] = {}
@@ -80,7 +84,7 @@ class ClipboardHandler:
     def grab(self, msg: m.ClipboardGrab) -> None:
         """The client copied: offer it to the guest's applications."""
         selection = _selection(msg.selection)
-        formats = formats_of(msg.types)
+        formats = file_list.offerable(formats_of(msg.types), self._find_mount())
         if selection is None or self._backend is None:
             return
         if not formats:
@@ -151,6 +155,8 @@ class ClipboardHandler:
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:
         """A guest application pastes what the client offered."""
+        if fmt in file_list.FORMATS:
+            return await self._paste_files(selection, fmt)
         type_ = type_of(fmt)
         if not self._connected or self._owner[selection] is not Owner.CLIENT or type_ is None:
             return b""
@@ -158,6 +164,13 @@ class ClipboardHandler:
         if type_ == ClipboardType.UTF8_TEXT and len(data) and data[-1] == 0:
             return memoryview(data)[:-1]  # VNC viewers behind QEMU end their text in a NUL
         return data
+
+    async def _paste_files(self, selection: Selection, fmt: Format) -> Buffer:
+        mount = self._find_mount()
+        if mount is None or not self._connected or self._owner[selection] is not Owner.CLIENT:
+            return b""
+        data = await self._pastes.fetch(selection, ClipboardType.FILE_LIST)
+        return file_list.encode(fmt, file_list.FileList.decode(bytes(data)), mount)
 
     def _tell(self, msg: Message) -> None:
         if self._connected:

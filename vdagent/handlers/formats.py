@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..backends.base import Format
 from ..protocol.constants import ClipboardType
+from . import file_list
 
 _FORMATS = {
     ClipboardType.UTF8_TEXT: Format.TEXT,
@@ -25,7 +26,13 @@ def format_of(type_: int) -> Format | None:
 
 def formats_of(types: Iterable[int]) -> tuple[Format, ...]:
     """The known ones of `types`, in order, each once."""
-    return tuple(dict.fromkeys(fmt for type_ in types if (fmt := format_of(type_)) is not None))
+    formats: list[Format] = []
+    for type_ in types:
+        if type_ == ClipboardType.FILE_LIST:
+            formats += file_list.FORMATS
+        elif (fmt := format_of(type_)) is not None:
+            formats.append(fmt)
+    return tuple(dict.fromkeys(formats))
 
 
 def type_of(fmt: Format) -> ClipboardType | None:

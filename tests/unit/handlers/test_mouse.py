@@ -37,12 +37,8 @@ def mouse(tablets: Tablets) -> Mouse:
     return mouse
 
 
-def test_positions_are_the_screens_and_stay_on_the_desktop(
-    mouse: Mouse, tablets: Tablets
-) -> None:
-    mouse.show(
-        desktop(3000, 1000, Screen(1000, 1000, 2000, 0, 1), Screen(2000, 900, 0, 100, 0))
-    )
+def test_positions_are_the_screens_and_stay_on_the_desktop(mouse: Mouse, tablets: Tablets) -> None:
+    mouse.show(desktop(3000, 1000, Screen(1000, 1000, 2000, 0, 1), Screen(2000, 900, 0, 100, 0)))
     assert mouse.handle([(5, 6, 0, 0), (5, 6, LEFT, 1), (0xFFFFFFFF, 0xFFFFFFFF, 0, 1)])
     assert tablets[-1].size == (3000, 1000)
     assert tablets[-1].states == [(5, 106, 0), (2005, 6, LEFT), (2999, 999, 0)]

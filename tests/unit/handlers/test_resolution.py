@@ -108,9 +108,7 @@ async def test_two_monitors_at_their_places() -> None:
     guest = Guest()
     await settle()
     await guest.wants((800, 600, 100, 0), (640, 480, 900, 120))
-    assert guest.sent[-1] == report(
-        1440, 600, (800, 600, 0, 0, 0), (640, 480, 800, 120, 1)
-    )
+    assert guest.sent[-1] == report(1440, 600, (800, 600, 0, 0, 0), (640, 480, 800, 120, 1))
 
 
 @pytest.mark.parametrize("flags", [0, 1])

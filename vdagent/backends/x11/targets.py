@@ -19,6 +19,8 @@ TARGETS: dict[Format, tuple[str, ...]] = {
     Format.TIFF: ("image/tiff",),
     Format.JPEG: ("image/jpeg",),
     Format.FILES: ("text/uri-list",),
+    Format.GNOME_FILES: ("x-special/gnome-copied-files", "x-special/mate-copied-files"),
+    Format.KDE_CUT: ("application/x-kde-cutselection",),
 }
 
 # Best first: what is certainly UTF-8, what is UTF-8 with every toolkit of today, what may be lossy.
