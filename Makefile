@@ -21,6 +21,9 @@ test-quick: setup lint ## lint, unit and property tests
 test-guest: setup ## the tests in one full Linux guest
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
+test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
+	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
+
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -30,6 +33,12 @@ lint: setup ## ruff, mypy, import-linter
 fmt: setup ## let ruff format everything
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
+	@$(PYTHON) packaging/build.py deb
+
+dist: ## wheel and sdist in dist/
+	@$(PYTHON) packaging/build.py dist
 
 bench: setup ## CPU, latency and memory beside the C peer, as a table
 	@$(BIN)/python -m bench $(BENCH_ARGS)
@@ -41,4 +50,4 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help demo test test-quick test-guest lint fmt bench setup clean
+.PHONY: help demo test test-quick test-guest test-apt lint fmt deb dist bench setup clean

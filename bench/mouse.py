@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import statistics
@@ -144,13 +145,14 @@ def _under_bulk(results: Results, subject: Subject) -> None:
     with Rig(subject, fifo=True) as rig:
         rig.offer_clipboard(1)
         sink = Sink(rig.session.connection.fileno(), wire.UDSCS.size + BULK_BYTES)
-        watch = _Watch(rig.uinput_fd, len(bursts) // BURSTS_PER_EVENT)
+        watch = _Watch(rig.uinput_fd, math.ceil(len(bursts) / BURSTS_PER_EVENT))
         sink.start()
         watch.start()
         before, start = rig.cpu_s(), time.perf_counter()
         for number, burst in enumerate(bursts, 1):
             rig.host.send_records(burst)
-            if number % BURSTS_PER_EVENT == 0:
+            # One behind the last chunk, too: whoever stores a message handles it all at once there.
+            if number % BURSTS_PER_EVENT == 0 or number == len(bursts):
                 sent.append(time.perf_counter_ns())
                 rig.host.send_records([wire.mouse(len(sent), len(sent) % 700 + 1)])
             time.sleep(max(0.0, start + number * period_s - time.perf_counter()))

@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,7 @@ def run(log: Path, cwd: Path, *argv: str) -> None:
     """Run a build step; its output is shown only when it fails."""
     environment = os.environ | {
         "SOURCE_DATE_EPOCH": str(date()),
+        "DEB_BUILD_OPTIONS": "noddebs",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "PATH": f"/usr/bin:/bin:/usr/sbin:/sbin:{os.environ.get('PATH', '')}",
@@ -113,6 +115,7 @@ def repacked(sdist: bytes) -> bytes:
 
 def build_deb(into: Path) -> list[Path]:
     """The Debian package; a tree that was built before is not built again."""
+    _check_build_depends()
     into.mkdir(parents=True, exist_ok=True)
     os.umask(0o022)
     with tempfile.TemporaryDirectory() as scratch:
@@ -132,12 +135,18 @@ def build_deb(into: Path) -> list[Path]:
         return [Path(shutil.copy(path, into)) for path in sorted(kept.iterdir())]
 
 
+def _check_build_depends() -> None:
+    check = ("dpkg-checkbuilddeps", str(HERE / "debian" / "control"))
+    if why := subprocess.run(check, capture_output=True, text=True).stderr.strip():
+        names = re.sub(r".*: |\([^)]*\)", "", why)
+        raise SystemExit(f"build: packages are missing: apt-get install {names}")
+
+
 def _keep(made: Path, kept: Path) -> None:
     partial = kept.with_name(f"{kept.name}.{os.getpid()}")
     partial.mkdir(parents=True)
-    for pattern in ("*.deb", "*.changes", "*.buildinfo", "log"):
-        for path in made.glob(pattern):
-            shutil.copy(path, partial)
+    for path in made.glob("vdagent_*.deb"):
+        shutil.copy(path, partial)
     partial.replace(kept)
 
 

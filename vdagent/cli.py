@@ -20,6 +20,7 @@ PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
 # The parent of a daemonising session agent waits that long for the daemon, like the C peer's.
 READY_S = 10.0
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
+BAD_USAGE = 2
 
 COMMANDS = """\
 Usage: vdagent COMMAND [OPTION…]
@@ -27,6 +28,8 @@ Usage: vdagent COMMAND [OPTION…]
   daemon    the system daemon: port, tablet, sessions (also: spice-vdagentd)
   session   the session agent: clipboard, resolution (also: spice-vdagent)
   install   make this system start the program of a virtual environment; uninstall undoes it
+  doctor    what is wrong between the host and this desktop, and what to do about it
+  status    what the daemon is doing
   lab       a real QEMU and spice-server with this program as the guest
 
 vdagent COMMAND --help tells the options; --version the version."""
@@ -45,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .lab.cli import run
 
         return run(rest)
+    if command == "status":
+        return status_main(rest)
+    if command == "doctor":
+        return doctor_main(rest)
     if command == "--version":
         print(f"vdagent {__version__}")
         return 0
@@ -96,6 +103,42 @@ def install_main(command: str, arguments: Sequence[str]) -> int:
     if isinstance(found, str):
         return _bad_options(f"vdagent {command}", found, BAD_OPTIONS_DAEMON)
     return _guarded("vdagent", found, lambda _, options: run(options))
+
+
+def status_main(arguments: Sequence[str]) -> int:
+    """`vdagent status`."""
+    found = _parse("vdagent status", "What the daemon is doing.", options.STATUS, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent status", found, BAD_USAGE)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    from .status import run
+
+    path = str(found.get("vdagentd-socket", options.SOCKET))
+    try:
+        return run(path, as_json="json" in found, watch="watch" in found)
+    except KeyboardInterrupt:
+        return 0
+
+
+def doctor_main(arguments: Sequence[str]) -> int:
+    """`vdagent doctor`."""
+    found = _parse("vdagent doctor", "Find the broken link.", options.DOCTOR, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent doctor", found, BAD_USAGE)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    from .doctor.cli import run
+    from .doctor.finding import Scope
+
+    scope = Scope(
+        str(found.get("virtio-serial-port-path", options.PORT)),
+        str(found.get("vdagentd-socket", options.SOCKET)),
+        str(found.get("uinput-device", "/dev/uinput")),
+    )
+    return run(scope, as_json="json" in found)
 
 
 Found = dict[str, "str | int"]

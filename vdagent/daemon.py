@@ -37,6 +37,7 @@ log = logging.getLogger("daemon")
 # No tablet, no open port: try again this often.
 TABLET_RETRY_S = 2.0
 WATCH_AFTER_S = 1.0
+CONTROL_AFTER_S = 0.2
 # More than this waits to be written to a host that does not read: read no more of the session for it.
 HOST_FULL = 1024 * 1024
 # Only answers to the host's own questions get it here: read no more of the host. Not sooner, for its
@@ -61,7 +62,7 @@ class Daemon:
     """Everything the daemon owns, wired."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._loop = asyncio.get_running_loop()
         self.stopped = self._loop.create_future()
         self.host = HostLink(
@@ -79,6 +80,7 @@ class Daemon:
         self._tablet_timer: asyncio.TimerHandle | None = None
         self._tablet_complaint = ""
         self._port_watch: Any = None
+        self._control: Any = None
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
@@ -119,7 +121,7 @@ class Daemon:
     # -- the host --------------------------------------------------------------------------------
 
     def _from_host(self, events: list[Event]) -> None:
-        if self._settings.debug:
+        if self.settings.debug:
             self._log_events(events)
         for event in events:
             self._FROM_HOST[type(event)](event)
@@ -129,7 +131,7 @@ class Daemon:
         for event in events:
             if not isinstance(event, MouseStates):
                 log.debug("host → %s", event)
-            elif self._settings.debug > 1:
+            elif self.settings.debug > 1:
                 for x, y, buttons, display in event.states:
                     log.debug("host → pointer %d, %d on %d, buttons %#x", x, y, display, buttons)
 
@@ -221,7 +223,7 @@ class Daemon:
             self._tablet_timer = None
         active = self.sessions.active
         if active is None or active.desktop is None:
-            if self._settings.one_session and self.host.is_wanted and not self.stopped.done():
+            if self.settings.one_session and self.host.is_wanted and not self.stopped.done():
                 self.stopped.set_result(0)
             self.host.close()
             self._forget_client()
@@ -247,17 +249,26 @@ class Daemon:
     def _make_tablet(self, width: int, height: int) -> Any:
         from .backends.uinput import Tablet
 
-        tablet = Tablet(self._settings.uinput, width, height, fake=self._settings.fake_uinput)
+        tablet = Tablet(self.settings.uinput, width, height, fake=self.settings.fake_uinput)
         tablet.on_drained = self._back_pressure
         return tablet
 
     def watch_port(self) -> None:
         """Let udev tell when the port comes back, if it is a device and udev runs."""
-        if self._settings.port.startswith("/dev/"):
+        if self.settings.port.startswith("/dev/"):
             from .backends.udev import watch_ports
 
             self._port_watch = watch_ports(self.host.port.node_appeared)
             self.host.port.is_watched = self._port_watch is not None
+
+    def open_control(self) -> None:
+        """Answer `vdagent status` and `doctor`."""
+        from .control import ControlServer, control_path
+        from .state import State
+
+        state = State(self)
+        self._control = ControlServer(control_path(self.settings.socket), state.answer)
+        self._control_start = asyncio.ensure_future(self._control.start())
 
     # -- back-pressure ---------------------------------------------------------------------------
 
@@ -293,6 +304,8 @@ class Daemon:
         self.mouse.hide()
         if self._port_watch is not None:
             self._port_watch.close()
+        if self._control is not None:
+            self._control.close()
         self.admission.close()
 
 
@@ -315,6 +328,7 @@ async def run(settings: Settings, listener: socket.socket, stop: asyncio.Event) 
     # Behind the first announce: pyudev is a tenth of the start-up time.
     loop = asyncio.get_running_loop()
     loop.call_later(WATCH_AFTER_S, daemon.watch_port)
+    loop.call_later(CONTROL_AFTER_S, daemon.open_control)
     gc.freeze()
     gc.enable()
     stopping = asyncio.ensure_future(stop.wait())

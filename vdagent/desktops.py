@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Which desktop does this session have, and which way to it is the best one?
 
-By feature, never by the desktop's name. Selections: data-control (ext before zwlr), then X11, which
-on Wayland is XWayland. Outputs: the compositor's output management, else only their layout; on X11
-RandR. What one way does not serve another one may, so that PRIMARY can come from elsewhere. Each
-decision is logged once, with its reason.
+By feature, never by the desktop's name. Selections: data-control (ext before zwlr), then Mutter's
+D-Bus services, then X11, which on Wayland is XWayland. Outputs: the compositor's output management or
+Mutter's, else only their layout; on X11 RandR. What one way does not serve another one may, so that
+PRIMARY can come from elsewhere. Each decision is logged once, with its reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .backends.base import (
     Clipboard,
@@ -25,9 +25,17 @@ from .backends.base import (
 from .backends.split import OnlyFor, SplitClipboard
 from .errors import DesktopError
 
+if TYPE_CHECKING:
+    from .backends.mutter.desktop import MutterDesktop
+    from .backends.wayland.desktop import WaylandDesktop
+
 log = logging.getLogger("desktop")
 
 FLATPAK_INFO = Path("/.flatpak-info")
+
+# What compositors do with the selections of X11 programs.
+BOTH_WAYS = "Mutter passes it on both ways"
+ONE_WAY = "most compositors pass it on in one direction, or only while an X11 window has the focus"
 
 
 class Desktop(NamedTuple):
@@ -100,11 +108,13 @@ async def _wayland(
 
     wayland = WaylandDesktop(compositor, *listeners)
     connection = await wayland.open()
-    parts: dict[Selection, Clipboard] = {}
     protocol = data_control(connection)
+    if protocol is None and (mutter := await _mutter(listeners, environment)) is not None:
+        await wayland.close()
+        return await _native(mutter, mutter.clipboard.selections, listeners, x_name, BOTH_WAYS)
+    selections = wayland.clipboard.selections if protocol is not None else frozenset[Selection]()
     if protocol is not None:
-        parts = dict.fromkeys(wayland.clipboard.selections, wayland.clipboard)
-        log.info("desktop: %s by %s, Wayland at %s", _names(parts), protocol.name, compositor)
+        log.info("desktop: %s by %s, Wayland at %s", _names(selections), protocol.name, compositor)
     else:
         log.warning("desktop: %s", no_data_control(environment))
     management = output_management(connection)
@@ -112,35 +122,69 @@ async def _wayland(
         log.info("desktop: this compositor lets no program set its outputs, only read them")
     else:
         log.info("desktop: outputs by %s", management.protocol)
-    missing = frozenset(Selection) - parts.keys()
+    return await _native(wayland, selections, listeners, x_name, ONE_WAY)
+
+
+async def _mutter(listeners: Listeners, environment: Mapping[str, str]) -> MutterDesktop | None:
+    """GNOME's desktop, None if this is none."""
+    from .backends.dbus import session_bus_address
+    from .backends.mutter.desktop import MutterDesktop
+
+    mutter = MutterDesktop(session_bus_address(environment), *listeners)
+    try:
+        await mutter.open()
+    except DesktopError as error:
+        log.debug("desktop: not GNOME: %s", error)
+        return None
+    log.info(
+        "desktop: %s and outputs by Mutter's D-Bus services, for it has no data-control",
+        _names(mutter.clipboard.selections),
+    )
+    return mutter
+
+
+async def _native(
+    desktop: WaylandDesktop | MutterDesktop,
+    selections: frozenset[Selection],
+    listeners: Listeners,
+    x_name: str | None,
+    bridge: str,
+) -> Desktop:
+    """A desktop that serves `selections`, and the others by XWayland."""
+    parts: dict[Selection, Clipboard] = dict.fromkeys(selections, desktop.clipboard)
+    missing = frozenset(Selection) - selections
     if missing and x_name is not None:
-        parts |= await _xwayland(listeners, x_name, missing)
-    wayland.deliver()
+        parts |= await _xwayland(listeners, x_name, missing, bridge)
+    desktop.deliver()
     clipboard = SplitClipboard(parts)
 
     async def close() -> None:
         await clipboard.close()
-        await wayland.close()
+        await desktop.close()
 
-    return Desktop(clipboard, wayland.display, close)
+    return Desktop(clipboard, desktop.display, close)
 
 
 async def _xwayland(
-    listeners: Listeners, x_name: str, selections: frozenset[Selection]
+    listeners: Listeners, x_name: str, selections: frozenset[Selection], bridge: str
 ) -> dict[Selection, Clipboard]:
     """What the compositor does not serve, from its X server; nothing if that cannot be had."""
-    only = listeners._replace(clipboard=OnlyFor(selections, listeners.clipboard))
+    names = _names(selections)
+    heard = OnlyFor(selections, listeners.clipboard)
     try:
-        desktop = await _x11(only, x_name)
+        desktop = await _x11(
+            listeners._replace(
+                clipboard=heard,
+                # The session goes on without it.
+                on_lost=lambda reason: log.warning("desktop: no %s any more: %s", names, reason),
+            ),
+            x_name,
+        )
     except DesktopError as error:
-        log.warning("desktop: no %s: %s", _names(selections), error)
+        log.warning("desktop: no %s: %s", names, error)
         return {}
-    log.warning(
-        "desktop: %s by XWayland at %s; most compositors pass it on in one direction, or only "
-        "while an X11 window has the focus",
-        _names(selections),
-        x_name,
-    )
+    await desktop.display.close()  # the compositor's own word counts
+    log.warning("desktop: %s by XWayland at %s; %s", names, x_name, bridge)
     return dict.fromkeys(selections, desktop.clipboard)
 
 

@@ -66,6 +66,11 @@ class HostLink:
         return self._connection.client if self._connection else NO_CAPABILITIES
 
     @property
+    def client_connected(self) -> bool:
+        """Whether a viewer has announced itself."""
+        return self._connection is not None and self._connection.client_connected
+
+    @property
     def max_clipboard(self) -> int:
         return self._connection.max_clipboard if self._connection else -1
 

@@ -93,6 +93,9 @@ _ENABLED = Link(
 )
 
 
+_VENV = "as root: python3 -m venv /opt/vdagent && /opt/vdagent/bin/pip install vdagent"
+
+
 def admin_path(path: str) -> str:
     """Where `vdagent install` puts what a package has at `path`."""
     for vendor, admin in _ADMIN:
@@ -199,7 +202,7 @@ def install(found: dict[str, str | int]) -> int:
     if fault := untrusted_code(directory / "vdagent"):
         raise SystemFault(
             f"install: {fault}; a system service must not run such code",
-            "as root: python3 -m venv /opt/vdagent && /opt/vdagent/bin/pip install vdagent",
+            _VENV,
         )
     seen_from_root = _below(directory, root)
     rows = for_environment(seen_from_root, init)
@@ -234,10 +237,10 @@ def _may_change(root: Path, elsewhere: bool) -> None:
 def _programs() -> Path:
     """The directory of this environment's commands."""
     directory = Path(sys.executable).parent
-    if not (directory / "spice-vdagentd").exists():
+    if sys.prefix == sys.base_prefix or not (directory / "spice-vdagentd").exists():
         raise SystemFault(
-            f"install: there is no {directory}/spice-vdagentd",
-            "run it from the virtual environment it was installed in with pip",
+            "install: this works for a virtual environment, and this program runs from none",
+            _VENV,
         )
     return directory
 

@@ -48,6 +48,18 @@ SESSION = (
     Option("", "no-follow", "", "leave the size the host gives the GPU to the desktop"),
     Option("", "display", "NAME", "X display instead of $DISPLAY"),
 )
+STATUS = (
+    Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
+    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    Option("", "json", "", "for machines"),
+    Option("", "watch", "", "show it again whenever it changes, until interrupted"),
+)
+DOCTOR = (
+    Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
+    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    Option("u", "uinput-device", "PATH", "uinput node (/dev/uinput)"),
+    Option("", "json", "", "for machines: a list of {name, ok, detail, hint}"),
+)
 VERSION = Option("", "version", "", "print the version")
 HELP = Option("h", "help", "", "this text")
 

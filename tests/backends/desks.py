@@ -241,7 +241,7 @@ async def open_desk(
     directory: Path,
     patience: Patience = Patience(),  # noqa: B008
 ) -> AsyncIterator[ClipboardDesk]:
-    """A desktop of this kind: "memory", "xvfb", "xorg-dummy", "sway" or "kwin"."""
+    """A desktop of this kind: "memory", "xvfb", "xorg-dummy", "sway", "kwin" or "gnome"."""
     if kind == "memory":
         listener = Listener()
         clipboard = MemoryClipboard(listener, patience)
@@ -254,6 +254,11 @@ async def open_desk(
 
         async with open_wayland_desk(kind, directory, patience) as wayland:
             yield wayland
+    elif kind == "gnome":
+        from tests.backends.mutter_desks import open_gnome_desk
+
+        async with open_gnome_desk(directory, patience) as gnome:
+            yield gnome
     else:
         with xvfb(directory) if kind == "xvfb" else xorg_dummy(directory) as server:
             async with x11_desk(server, patience) as x11:

@@ -17,7 +17,7 @@ from vdagent.errors import DesktopError
 CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
 TEXT, PNG, BMP, TIFF, JPEG = Format.TEXT, Format.PNG, Format.BMP, Format.TIFF, Format.JPEG
 
-desktops = pytest.mark.parametrize("kind", ["memory", "xvfb", "sway", "kwin"])
+desktops = pytest.mark.parametrize("kind", ["memory", "xvfb", "sway", "kwin", "gnome"])
 
 
 def noise(size: int) -> bytes:

@@ -11,23 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.compositors import BUS_CONFIG
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require
 from vdagent.backends.base import Note
 from vdagent.backends.dbus import Bus, Message, MessageType
 from vdagent.backends.notifications import SERVICE, DesktopNotes
-
-CONFIG = """\
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:path={path}</listen>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
-  </policy>
-</busconfig>
-"""
 
 
 @pytest.fixture
@@ -35,7 +24,7 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a private bus, which is this session's."""
     require("dbus-daemon")
     config = tmp_path / "bus.conf"
-    config.write_text(CONFIG.format(path=tmp_path / "bus"))
+    config.write_text(BUS_CONFIG.format(path=tmp_path / "bus"))
     process = spawn(["dbus-daemon", "--nofork", f"--config-file={config}"], log=tmp_path / "log")
     wait_for((tmp_path / "bus").exists, 10, "dbus-daemon")
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ async def test_a_slow_reader_does_not_stop_the_loop(kind: str, tmp_path: Path) -
             assert await desk.guest.paste(CLIPBOARD, TEXT) == b"text"
             await until(lambda: not desk.clipboard._tasks, "the stuck paste given up")
         finally:
-            os.killpg(stuck.pid, 9)
+            os.killpg(stuck.pid, signal.SIGKILL)
             await stuck.wait()
 
 
@@ -226,7 +227,6 @@ async def test_a_compositor_that_stays_away_is_lost(
 
 
 async def test_several_seats(tmp_path: Path) -> None:
-    tmp_path = Path(tmp_path)
     async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
         desk.listener.contents[CLIPBOARD, TEXT] = b"from the viewer"
         desk.clipboard.offer(CLIPBOARD, [TEXT])

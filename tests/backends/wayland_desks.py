@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,11 +34,11 @@ STARTERS: dict[str, Callable[[Path], AbstractContextManager[Compositor]]] = {
 
 
 class WaylandApp:
-    """A running `tests.support.wayland_app`, called like `await app.own(selection="PRIMARY", …)`."""
+    """A running program of tests.support, called like `await app.own(selection="PRIMARY", …)`."""
 
-    def __init__(self, compositor: Compositor) -> None:
+    def __init__(self, compositor: Compositor, program: str = "wayland_app") -> None:
         self.process = spawn(
-            [sys.executable, "-m", "tests.support.wayland_app", str(compositor.socket)],
+            [sys.executable, "-m", f"tests.support.{program}", str(compositor.socket)],
             stdin=(pipe := os.pipe())[0],
             stdout=(back := os.pipe())[1],
             cwd=Path(__file__).parents[2],
@@ -71,8 +72,8 @@ class WaylandGuest:
         self._stack = stack
         self._owners: list[Callable[[], Any]] = []
 
-    def app(self) -> WaylandApp:
-        app = WaylandApp(self.compositor)
+    def app(self, program: str = "wayland_app") -> WaylandApp:
+        app = WaylandApp(self.compositor, program)
         self._stack.callback(app.close)
         return app
 
@@ -130,11 +131,12 @@ class WaylandGuest:
             stderr=asyncio.subprocess.DEVNULL,
             limit=1 << 22,
             env=self.compositor.environment,
+            start_new_session=True,
         )
         try:
             out, _ = await process.communicate()
         except asyncio.CancelledError:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # wl-paste has a `cat` do its work
             await process.wait()
             raise
         # A pipe cannot say "refused": a picture that does not come is an empty one.

@@ -30,6 +30,8 @@ class Desk:
         require("Xvfb", "xclip", "xrandr")
         self.directory, self.kinds = directory, (daemon, session)
         self._closing = contextlib.ExitStack()
+        self.received = directory / "received"
+        self.received.mkdir()
         self.display = self._closing.enter_context(xvfb(directory)).display
         self.rig = self._closing.enter_context(Rig(directory, daemon))
         self.host = self.rig.host
@@ -57,6 +59,7 @@ class Desk:
         else:
             argv = program("session")
         argv += ["-x", "-s", str(self.directory / "port"), "-S", str(self.rig.socket)]
+        argv += ["-f", str(self.received), "-o", "0"]
         self.session = spawn(argv, log=self.directory / "session.log", env=self.env)
         self._closing.callback(stop, self.session)
 

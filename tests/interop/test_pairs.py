@@ -16,7 +16,7 @@ import pytest
 from tests.interop.desk import Desk
 from tests.support import wire
 from tests.support.processes import stop, wait_for
-from tests.support.wire import PNG, TEXT, Port, Uds, u32
+from tests.support.wire import PNG, TEXT, Port, u32
 
 PAIRS = [("ours", "C"), ("C", "ours"), ("ours", "ours")]  # daemon, session
 WORDS = "Grüße aus dem Gast, 你好\nand a second line".encode()
@@ -130,10 +130,61 @@ def the_viewers_size_is_taken(desk: Desk) -> None:
     desk.host.send(wire.monitors((800, 600)))
     assert desk.host.until(Port.REPLY) == u32(Port.MONITORS_CONFIG, 1)
     wait_for(lambda: desk.size() == "800x600", what="the desktop is 800x600")
-    # The report of it made the tablet anew: its last pixel is where a far-off pointer ends.
     desk.host.send(wire.mouse(5, 6), wire.mouse(7, 8, 2), wire.mouse(7, 8))
     expected = [(3, 0, 5), (3, 1, 6), (0, 0, 0), (3, 0, 7), (3, 1, 8), (1, 0x110, 1), (0, 0, 0)]
     wait_for(lambda: desk.rig.events()[: len(expected)] == expected, what="the pointer moves")
+
+
+def start(id_: int, name: str, size: int) -> bytes:
+    text = f"[vdagent-file-xfer]\nname={name}\nsize={size}\n"
+    return wire.message(Port.FILE_START, u32(id_) + text.encode() + b"\0")
+
+
+def piece(id_: int, data: bytes) -> bytes:
+    return wire.message(Port.FILE_DATA, u32(id_, len(data), 0) + data)
+
+
+def status(desk: Desk) -> tuple[int, int]:
+    body = memoryview(desk.host.until(Port.FILE_STATUS))[:8].cast("I")
+    return body[0], body[1]
+
+
+def two_files_at_once(desk: Desk) -> None:
+    contents = {7: IMAGE * 3000, 0xFFFFFFFF: WORDS}
+    desk.host.send(start(7, "an image.png", len(contents[7])))
+    desk.host.send(start(0xFFFFFFFF, "Grüße.txt", len(WORDS)))
+    assert sorted([status(desk), status(desk)]) == [(7, 0), (0xFFFFFFFF, 0)]
+    for i in range(0, len(contents[7]), 65536):
+        desk.host.send(piece(7, contents[7][i : i + 65536]))
+        if i == 65536:
+            desk.host.send(piece(0xFFFFFFFF, WORDS))
+    assert sorted([status(desk), status(desk)]) == [(7, 3), (0xFFFFFFFF, 3)]
+    assert (desk.received / "an image.png").read_bytes() == contents[7]
+    assert (desk.received / "Grüße.txt").read_bytes() == WORDS
+
+
+def an_empty_file_and_a_copy(desk: Desk) -> None:
+    for id_, expected in ((1, "x.txt"), (2, "x (1).txt")):
+        desk.host.send(start(id_, "x.txt", 0))
+        assert status(desk) == (id_, 0)
+        desk.host.send(piece(id_, b""))
+        assert status(desk) == (id_, 3)
+        assert (desk.received / expected).read_bytes() == b""
+
+
+def names_that_lead_elsewhere(desk: Desk) -> None:
+    for id_, name in enumerate(("../evil", "/tmp/evil", "..", "a/../../evil")):
+        desk.host.send(start(id_, name, 4))
+        assert status(desk) == (id_, 2)
+    assert list(desk.received.iterdir()) == []
+    assert not (desk.directory / "evil").exists()
+
+
+def the_viewer_cancels_a_file(desk: Desk) -> None:
+    desk.host.send(start(5, "x.bin", 1 << 20))
+    assert status(desk) == (5, 0)
+    desk.host.send(piece(5, bytes(65536)), wire.message(Port.FILE_STATUS, u32(5, 1)))
+    wait_for(lambda: not list(desk.received.iterdir()), what="the half file goes")
 
 
 def the_session_starts_again(desk: Desk) -> None:
@@ -182,6 +233,10 @@ SCENARIOS = [
     either_side_releases,
     the_viewer_leaves_and_another_comes,
     the_viewers_size_is_taken,
+    two_files_at_once,
+    an_empty_file_and_a_copy,
+    names_that_lead_elsewhere,
+    the_viewer_cancels_a_file,
     the_session_starts_again,
     the_daemon_starts_again,
     the_host_starts_again,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require
+from tests.support.xservers import xvfb
 
 START_S = 20.0
 SWAY_UID = 1000  # sway refuses to run as root; this user need not exist
@@ -188,8 +190,8 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
 
 
 @contextmanager
-def mutter(directory: Path, *monitors: str) -> Iterator[Compositor]:
-    """A Mutter with a virtual monitor for each of `monitors` (1280x720 by default)."""
+def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compositor]:
+    """A Mutter with a virtual monitor for each of `monitors` (1280x720 by default), and XWayland."""
     require("mutter")
     runtime = directory / "mutter"
     runtime.mkdir()
@@ -199,17 +201,71 @@ def mutter(directory: Path, *monitors: str) -> Iterator[Compositor]:
         "GSETTINGS_BACKEND": "memory",
         "LIBGL_ALWAYS_SOFTWARE": "1",
     }
-    argv = ["mutter", "--headless", "--wayland", "--no-x11", "--wayland-display", "wl-mutter"]
+    argv = ["mutter", "--headless", "--wayland", "--wayland-display", "wl-mutter"]
+    if x11:
+        require("Xwayland")
+    else:
+        argv.append("--no-x11")
     for monitor in monitors or ("1280x720",):
         argv += ["--virtual-monitor", monitor]
 
     def start() -> subprocess.Popen[bytes]:
         (runtime / "wl-mutter.lock").unlink(missing_ok=True)
         log = directory / "mutter.log"
-        return _spawn_until(runtime / "wl-mutter", argv, environment | own, log)
+        log.unlink(missing_ok=True)
+        for old in runtime.glob(".mutter-Xwaylandauth.*"):
+            old.unlink()
+        process = _spawn_until(runtime / "wl-mutter", argv, environment | own, log)
+        if x11:
+            found = wait_for(
+                lambda: re.search(r"X11 display (:\d+)", log.read_text()), START_S, "XWayland"
+            )
+            environment["DISPLAY"] = found[1]
+            authority = wait_for(lambda: list(runtime.glob(".mutter-Xwaylandauth.*")), START_S)
+            environment["XAUTHORITY"] = str(authority[0])
+        return process
 
     with (
         buses(runtime, environment),
         _running(Compositor("mutter", runtime, environment, start)) as compositor,
     ):
         yield compositor
+
+
+@contextmanager
+def nested_mutter(directory: Path, *scales: int, logical: bool = False) -> Iterator[Compositor]:
+    """A Mutter in an X server, with monitors LVDS1 to LVDSn of these scales and with several modes.
+
+    All start with 1280x720. They are laid out in physical pixels, unless `logical`.
+    """
+    require("mutter", "Xvfb")
+    runtime = directory / "nested"
+    runtime.mkdir()
+    environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wl-nested"}
+    own = {
+        "XDG_SESSION_TYPE": "wayland",
+        "GSETTINGS_BACKEND": "keyfile",
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+        "MUTTER_DEBUG_NUM_DUMMY_MONITORS": str(len(scales)),
+        "MUTTER_DEBUG_DUMMY_MONITOR_SCALES": ",".join(map(str, scales)),
+        "MUTTER_DEBUG_DUMMY_MODE_SPECS": "1280x720:1920x1080:1024x768:800x600",
+    }
+    if logical:
+        keyfile = runtime / ".config/glib-2.0/settings/keyfile"
+        keyfile.parent.mkdir(parents=True)
+        features = "experimental-features=['scale-monitor-framebuffer']"
+        keyfile.write_text(f"[org/gnome/mutter]\n{features}\n")
+    argv = ["mutter", "--wayland", "--nested", "--no-x11", "--wayland-display", "wl-nested"]
+
+    def start() -> subprocess.Popen[bytes]:
+        (runtime / "wl-nested.lock").unlink(missing_ok=True)
+        log = directory / "nested.log"
+        return _spawn_until(runtime / "wl-nested", argv, environment | own, log)
+
+    with (
+        xvfb(directory, "4096x4096") as server,
+        buses(runtime, environment),
+    ):
+        own["DISPLAY"] = server.display
+        with _running(Compositor("mutter", runtime, environment, start)) as compositor:
+            yield compositor

@@ -62,7 +62,7 @@ class Guest:
             os.mkfifo(self.fifo)
             self._uinput = os.open(self.fifo, os.O_RDWR | os.O_NONBLOCK)
             stack.callback(os.close, self._uinput)
-            self.desktop = stack.enter_context(XDesktop(self.directory / "x.log"))
+            self.desktop = stack.enter_context(self._new_desktop())
             self.desktop.environment |= {
                 "HOME": str(self.directory),
                 "XDG_RUNTIME_DIR": str(self.directory),
@@ -76,6 +76,9 @@ class Guest:
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
+
+    def _new_desktop(self) -> XDesktop:
+        return XDesktop(self.directory / "x.log")
 
     def new_viewer(self) -> ViewerProcess:
         return self._stack.enter_context(ViewerProcess())

@@ -12,6 +12,7 @@ import json
 import os
 import select
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from pywayland.client.display import Display
@@ -71,8 +72,8 @@ class App:
         self,
         selection: str,
         contents: dict[str, str],
-        mute: list[str] = [],
-        stall: list[str] = [],
+        mute: Sequence[str] = (),
+        stall: Sequence[str] = (),
         seat: int = 0,
     ) -> bool:
         """Copy; types in `mute` are never answered, those in `stall` only half."""

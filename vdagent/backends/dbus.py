@@ -70,11 +70,11 @@ def system_bus_address() -> str:
     return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS
 
 
-def session_bus_address() -> str:
+def session_bus_address(environment: Mapping[str, str] = os.environ) -> str:
     """Where this session's bus is, "" if there is none."""
-    if address := os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+    if address := environment.get("DBUS_SESSION_BUS_ADDRESS"):
         return address
-    path = os.path.join(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent", "bus")
+    path = os.path.join(environment.get("XDG_RUNTIME_DIR") or "/nonexistent", "bus")
     return f"unix:path={path}" if os.path.exists(path) else ""
 
 
@@ -85,6 +85,7 @@ class Bus:
         self._bus: Any = bus  # dbus-next leaves some of its methods untyped
         self._watches: list[tuple[dict[str, str], Callable[..., None]]] = []
         self._owners = {_NAME: _NAME}  # of the senders watched: their unique names
+        self._on_answer: dict[int, Callable[[], None]] = {}  # by serial of the call
         bus.add_message_handler(self._on_message)
 
     @classmethod
@@ -112,12 +113,14 @@ class Bus:
         signature: str = "",
         *body: Any,
         timeout_s: float = CALL_S,
+        on_answer: Callable[[], None] | None = None,
     ) -> list[Any]:
         """Call a method of `service` (bus name, path, interface); its results.
 
+        `on_answer()` is called as the answer comes in, before any signal that was sent after it.
         Raises BusError for an error reply, a lost bus and no answer in time.
         """
-        reply = await self._call(service, member, signature, body, timeout_s)
+        reply = await self._call(service, member, signature, body, timeout_s, on_answer)
         return list(reply.body)
 
     async def call_fd(
@@ -144,6 +147,7 @@ class Bus:
         signature: str,
         body: tuple[Any, ...],
         timeout_s: float,
+        on_answer: Callable[[], None] | None = None,
     ) -> Message:
         destination, path, interface = service
         message = Message(
@@ -153,11 +157,15 @@ class Bus:
             member=member,
             signature=signature,
             body=list(body),
+            serial=(serial := self._bus.next_serial()),
         )
+        if on_answer is not None:
+            self._on_answer[serial] = on_answer
         call = asyncio.ensure_future(self._bus.call(message))
         try:
             await asyncio.wait((call,), timeout=timeout_s)
         finally:
+            self._on_answer.pop(serial, None)
             if not call.done():
                 call.add_done_callback(_too_late)
         if not call.done():
@@ -192,6 +200,8 @@ class Bus:
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
+            if (on_answer := self._on_answer.pop(message.reply_serial, None)) is not None:
+                on_answer()
             return
         if message.sender == _NAME and message.member == "NameOwnerChanged":
             name, _, owner = message.body

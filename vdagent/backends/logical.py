@@ -85,12 +85,11 @@ def _along(spans: Mapping[str, tuple[int, int]], scales: Mapping[str, float]) ->
     placed: dict[str, int] = {}
     for name in sorted(spans, key=lambda n: spans[n]):
         begin = spans[name][0]
-        before = [
-            placed[n] + _ceil(spans[n][1] / scales[n]) + (begin - sum(spans[n])) / scales[name]
-            for n in placed
-            if sum(spans[n]) <= begin
-        ]
-        placed[name] = _ceil(max(before, default=(begin - origin) / scales[name]))
+        before = [n for n in placed if sum(spans[n]) <= begin]
+        ends = {n: placed[n] + _ceil(spans[n][1] / scales[n]) for n in before}
+        nearest = max(before, key=lambda n: sum(spans[n]), default=None)
+        near, end = (sum(spans[nearest]), ends[nearest]) if nearest else (origin, 0)
+        placed[name] = max(end + _ceil((begin - near) / scales[name]), *ends.values(), 0)
     return placed
 
 

@@ -58,15 +58,15 @@ class Pending:
         self._waiting.append((selection, type_, timer))
         return True
 
-    def answered(self, selection: int, type_: int) -> int:
-        """An answer came: the type that was asked for, which `type_` need not be."""
+    def answered(self, selection: int, type_: int) -> int | None:
+        """An answer came: the type that was asked for, which `type_` need not be; None if unasked."""
         same = [w for w in self._waiting if w[0] == selection]
         exact = [w for w in same if w[1] == type_]
         for found in (exact or same)[:1]:
             self._waiting.remove(found)
             found[2].cancel()
             return found[1] if type_ == ClipboardType.NONE else type_
-        return type_
+        return None
 
     def expire_all(self) -> None:
         """Nobody will answer any more."""
@@ -84,14 +84,15 @@ class Pending:
 class ClipboardRouting:
     """Passes the clipboard between the host and the active session agent.
 
-    While that is locked nothing passes; offers are kept, and handed on when it is unlocked.
+    While that is locked nothing passes; offers are kept, and handed on when it is unlocked. Data that
+    nobody waits for, because it comes late, twice or unasked, goes nowhere.
     """
 
     def __init__(self, host: Host, sessions: Sessions, call_later: CallLater) -> None:
         self._host, self._sessions = host, sessions
         self.client_offers: dict[int, tuple[int, ...]] = {}
         self.guest_owned: set[int] = set()  # our grabs that the client holds
-        self._asking: Agent | None = None  # whose pastes wait; active until `active_changed`
+        self._served: Agent | None = None  # the active one until `active_changed`; its pastes wait
         self._of_host = Pending(call_later, ANSWER_S, self._answer_host)
         self._of_guest = Pending(call_later, PASTE_S, self._answer_guest)
         self._late: set[int] = set()  # what changed hands while the session was locked
@@ -126,12 +127,12 @@ class ClipboardRouting:
 
     def host_data(self, msg: Clipboard) -> None:
         type_ = self._of_guest.answered(msg.selection, msg.type)
-        if self._sessions.sharing is not None:
-            self._sessions.sharing.send(Clipboard(msg.selection, type_, msg.data))
+        if type_ is not None and self._served is not None:
+            self._served.send(Clipboard(msg.selection, type_, msg.data))
 
     def host_begin(self, msg: ClipboardBegin) -> None:
-        self._of_guest.answered(msg.selection, msg.type)
-        self._to_agent = self._sessions.sharing
+        asked = self._of_guest.answered(msg.selection, msg.type) is not None
+        self._to_agent = self._served if asked else None
         if self._to_agent is not None:
             self._to_agent.send(msg)
 
@@ -174,13 +175,16 @@ class ClipboardRouting:
         if not self._may_talk(agent, msg.selection):
             return
         type_ = self._of_host.answered(msg.selection, msg.type)
+        if type_ is None:
+            return
         data = msg.data if self._is_wanted(len(msg.data)) else b""
         self._host.send(Clipboard(msg.selection, type_, data))
 
     def agent_begin(self, agent: Agent, msg: ClipboardBegin) -> None:
         if not self._may_talk(agent, msg.selection):
             return
-        self._of_host.answered(msg.selection, msg.type)
+        if self._of_host.answered(msg.selection, msg.type) is None:
+            return
         if self._is_wanted(msg.size) and not self._host.sending_parts:
             self._to_host = agent
             self._host.send_begin(msg)
@@ -210,7 +214,10 @@ class ClipboardRouting:
         """Another session speaks for the guest: withdraw the old one's offers, hand on the client's."""
         self._of_host.expire_all()
         self._of_guest.expire_all()
-        self._asking = active
+        if self._served is not None:
+            for selection in sorted(self._late | self.client_offers.keys()):
+                self._served.send(ClipboardRelease(selection))
+        self._served = active
         for selection in sorted(self.guest_owned):
             self._host.send(ClipboardRelease(selection))
         self.guest_owned.clear()
@@ -263,8 +270,8 @@ class ClipboardRouting:
 
     def agent_gone(self, agent: Agent) -> None:
         """An agent's connection has ended."""
-        if agent is self._asking:
-            self._asking = None
+        if agent is self._served:
+            self._served = None
         if agent is self._to_agent:
             self._to_agent = None
         if agent is self._to_host:
@@ -296,5 +303,5 @@ class ClipboardRouting:
         self._host.send(Clipboard(selection, type_, b""))
 
     def _answer_guest(self, selection: int, type_: int) -> None:
-        if self._asking is not None:
-            self._asking.send(Clipboard(selection, type_, b""))
+        if self._served is not None:
+            self._served.send(Clipboard(selection, type_, b""))

@@ -23,6 +23,11 @@ class FileRouting:
         self._host, self._sessions = host, sessions
         self._receivers: dict[int, Agent] = {}
 
+    @property
+    def count(self) -> int:
+        """Transfers under way."""
+        return len(self._receivers)
+
     def host_start(self, msg: FileXferStart) -> None:
         active = self._sessions.active
         if active is None:

@@ -57,6 +57,34 @@ def emit(event: str, **values: Any) -> None:
     sys.stdout.flush()
 
 
+class NamedFile(GObject.Object, Gio.File):  # type: ignore[misc]
+    """A file that says it is called `name`, as a hostile viewer's may."""
+
+    def __init__(self, name: str, file: Any) -> None:
+        super().__init__()
+        self.name, self.file = name, file
+
+    def do_dup(self) -> Any:
+        return NamedFile(self.name, self.file)
+
+    def do_get_basename(self) -> str:
+        return self.name
+
+    def do_get_path(self) -> str:
+        return str(self.file.get_path())
+
+    def do_get_uri(self) -> str:
+        return str(self.file.get_uri())
+
+    def do_query_info(self, *arguments: Any) -> Any:
+        info = self.file.query_info(*arguments)
+        info.set_name(self.name)
+        return info
+
+    def do_read_fn(self, cancellable: Any) -> Any:
+        return self.file.read(cancellable)
+
+
 class Viewer:
     """One connection to a SPICE server."""
 
@@ -64,7 +92,7 @@ class Viewer:
         self.session: Any = None
         self.main: Any = None
         self.inputs: Any = None
-        self.transfers: Any = None
+        self.transfers: list[Any] = []
         self.buttons = 0
         self.silent = False
         self.offered: dict[int, dict[int, bytes]] = {}
@@ -169,15 +197,20 @@ class Viewer:
 
     # Files
 
-    def do_send_files(self, paths: list[str]) -> None:
-        self.transfers = Gio.Cancellable()
+    def do_send_files(self, paths: list[str], names: list[str] | None = None) -> None:
+        """Drop files, under other `names` if some are given."""
         files = [Gio.File.new_for_path(path) for path in paths]
+        if names is not None:
+            files = [NamedFile(*named) for named in zip(names, files, strict=True)]
         self.main.file_copy_async(
-            files, Gio.FileCopyFlags.NONE, self.transfers, None, None, self._files_sent
+            files, Gio.FileCopyFlags.NONE, None, None, None, self._files_sent
         )
 
     def do_cancel_files(self) -> None:
-        self.transfers.cancel()
+        """Cancel what still runs, as a viewer's button does."""
+        # spice-gtk tells the agent only of a transfer that has begun to send data.
+        for task in self.transfers:
+            task.cancel()
 
     def _files_sent(self, channel: Any, result: Any) -> None:
         try:
@@ -261,6 +294,7 @@ class Viewer:
     def _transfer(self, _channel: Any, task: Any) -> None:
         # The task object is unique in its life; the id it has is the one on the wire.
         name = task.get_filename()
+        self.transfers.append(task)
         emit("transfer", name=name)
         on_signal(
             task,

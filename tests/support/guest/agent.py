@@ -24,7 +24,7 @@ class Agent:
 
     def start_daemon(self, port: str = AGENT_PORT) -> None:
         """Start the daemon; without logind, as there is none here."""
-        command = f"{self.program} daemon --foreground -d -d -X -s {port}"
+        command = f"{self.program} daemon --foreground --debug -X -s {port}"
         self.daemon = self.guest.start(command, DAEMON_LOG)
 
     def stop_daemon(self) -> None:

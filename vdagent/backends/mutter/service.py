@@ -34,8 +34,8 @@ class Part(Protocol):
     async def bind(self, bus: Bus) -> None:
         """Begin to use it. Raises DesktopError if Mutter does not want that now."""
 
-    def unbind(self) -> None:
-        """It has gone, or never came."""
+    def unbind(self, gone: bool) -> None:
+        """It is of no use any more; `gone` if it is because Mutter itself is not there."""
 
     def lost(self, reason: str) -> None:
         """It did not come back within GIVE_UP_S."""
@@ -63,7 +63,7 @@ class Service:
         try:
             await opened
         except BaseException:
-            self.close()
+            await self.close()
             raise
 
     def end(self, reason: str) -> None:
@@ -71,10 +71,11 @@ class Service:
         self._reason = reason
         self._ended.set()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of it."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _run(self, opened: asyncio.Future[None]) -> None:
         try:
@@ -111,7 +112,7 @@ class Service:
             self._reason = str(error)
             _open(opened)
         finally:
-            self._part.unbind()
+            self._part.unbind(not self._is_there)
         self._complain(self._reason)
         if asyncio.get_running_loop().time() - began > LASTED_S:
             self._wait_s = FIRST_RETRY_S
@@ -151,6 +152,7 @@ class Service:
 
     def _bus_lost(self, bus: Bus) -> None:
         if bus is self._bus:
+            self._is_there = False
             self._changed.set()
             self.end("the session bus has gone")
 

@@ -80,16 +80,14 @@ class ClipboardSession:
         assert refused is not None
         raise refused
 
-    async def own(self, mime_types: Sequence[str]) -> None:
-        """Own the clipboard."""
-        await self._set({"mime-types": Variant("as", list(mime_types))})
+    async def own(self, mime_types: Sequence[str], owned: Callable[[], None]) -> None:
+        """Own the clipboard; transfers told before `owned()` is called were asked meanwhile."""
+        options = {"mime-types": Variant("as", list(mime_types))}
+        await self._bus.call(self._clipboard, "SetSelection", "a{sv}", options, on_answer=owned)
 
     async def disown(self) -> None:
         """Own it no longer."""
-        await self._set({})
-
-    async def _set(self, options: dict[str, Variant]) -> None:
-        await self._bus.call(self._clipboard, "SetSelection", "a{sv}", options)
+        await self._bus.call(self._clipboard, "SetSelection", "a{sv}", {})
 
     async def read(self, mime_type: str) -> int:
         """The reading end of a pipe for what somebody else owns; one at a time."""

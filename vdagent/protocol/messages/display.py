@@ -79,7 +79,7 @@ class MonitorsConfig:
 
     def encode(self, caps: Capabilities) -> bytes:
         """The body; the PHYSICAL_SIZE flag follows the presence of `physical`."""
-        flags = self.flags & ~MonitorsFlag.PHYSICAL_SIZE
+        flags = self.flags & ~int(MonitorsFlag.PHYSICAL_SIZE)  # unknown flags stay
         flags |= MonitorsFlag.PHYSICAL_SIZE if self.physical else 0
         rows = [
             MonitorConfig.LAYOUT.pack(m.height, m.width, m.depth, m.x, m.y) for m in self.monitors

@@ -1,0 +1,1 @@
+../vdagent/data/sysusers.d

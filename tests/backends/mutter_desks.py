@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""How do tests get a GNOME desktop with guest programs: Mutter, wl-copy and wl-paste?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.backends.desks import ClipboardDesk, Listener
+from tests.backends.wayland_desks import WaylandGuest
+from tests.support.compositors import Compositor, mutter
+from tests.support.tools import require
+from vdagent.backends import pipes
+from vdagent.backends.base import Format, Patience, Selection
+from vdagent.backends.dbus import Bus, BusError
+from vdagent.backends.mime import MIME_TYPES
+from vdagent.backends.mutter.desktop import MutterDesktop
+from vdagent.backends.mutter.session import NAME, ClipboardSession
+from vdagent.backends.split import OnlyFor, SplitClipboard
+from vdagent.backends.x11.desktop import connect as connect_x11
+from vdagent.errors import DesktopError
+
+REMOTE_DESKTOP = (NAME, "/org/gnome/Mutter/RemoteDesktop", NAME)
+SHIFT = 0xFFE1
+
+
+def bus_address(compositor: Compositor) -> str:
+    return compositor.environment["DBUS_SESSION_BUS_ADDRESS"]
+
+
+async def ready(compositor: Compositor) -> Bus:
+    """Wait for Mutter's names, which come after its socket, and give the seat a keyboard.
+
+    It stays for as long as the bus that is returned; without one wl-copy cannot copy.
+    """
+    async with asyncio.timeout(20):
+        while True:
+            bus = await Bus.connect(bus_address(compositor))
+            try:
+                (path,) = await bus.call(REMOTE_DESKTOP, "CreateSession")
+                session = (NAME, path, f"{NAME}.Session")
+                await bus.call(session, "Start")
+                for pressed in (True, False):
+                    await bus.call(session, "NotifyKeyboardKeysym", "ub", SHIFT, pressed)
+                return bus
+            except BusError:
+                bus.close()
+                await asyncio.sleep(0.02)
+
+
+class MutterApp:
+    """A program that copies several types, by a clipboard session of its own."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._session: ClipboardSession | None = None
+        self._contents: Mapping[str, bytes] = {}
+        self._mute: Iterable[str] = ()
+        self._stall: Iterable[str] = ()
+        self._held: list[int] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.asked: list[str] = []
+
+    @classmethod
+    async def start(cls, compositor: Compositor) -> MutterApp:
+        app = cls(await Bus.connect(bus_address(compositor), fds=True))
+        app._session = await ClipboardSession.open(app._bus, app)
+        return app
+
+    async def own(
+        self, contents: Mapping[str, bytes], mute: Iterable[str] = (), stall: Iterable[str] = ()
+    ) -> None:
+        """Copy; nothing comes of types that are `mute`, and `stall` stops in the middle."""
+        self._contents, self._mute, self._stall = contents, mute, stall
+        assert self._session is not None
+        await self._session.own(list(contents), lambda: None)
+
+    def on_owner(self, mime_types: Sequence[str], ours: bool) -> None:
+        pass
+
+    def on_closed(self) -> None:
+        pass
+
+    def on_transfer(self, mime_type: str, serial: int) -> None:
+        self.asked.append(mime_type)
+        task = asyncio.create_task(self._serve(mime_type, serial))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, mime_type: str, serial: int) -> None:
+        assert self._session is not None
+        if mime_type in self._mute:
+            return
+        fd = await self._session.write(serial)
+        if mime_type in self._stall:
+            pipes.os.write(fd, self._contents[mime_type][:7])
+            self._held.append(fd)
+            return
+        try:
+            await pipes.send(fd, self._contents[mime_type], 10.0)
+            await self._session.written(serial, True)
+        except DesktopError:
+            pass
+
+    def close(self) -> None:
+        """Exit."""
+        self._bus.close()
+        while self._held:
+            pipes.os.close(self._held.pop())
+
+
+class MutterGuest(WaylandGuest):
+    """wl-copy and wl-paste; several types at once are copied by a `MutterApp`."""
+
+    async def start_app(self) -> MutterApp:
+        app = await MutterApp.start(self.compositor)
+        self._stack.callback(app.close)
+        self._owners.append(app.close)
+        return app
+
+    async def copy(self, selection: Selection, contents: Mapping[Format, bytes]) -> None:
+        if len(contents) == 1 or selection is Selection.PRIMARY:
+            for fmt, data in contents.items():
+                self.wl_copy(selection, MIME_TYPES[fmt][0], data)
+        else:
+            app = await self.start_app()
+            await app.own({MIME_TYPES[fmt][0]: data for fmt, data in contents.items()})
+
+
+class MutterDesk(ClipboardDesk):
+    """One on a Mutter, with guest programs."""
+
+    compositor: Compositor
+    guest: MutterGuest
+
+
+@asynccontextmanager
+async def mutter_desk(
+    compositor: Compositor,
+    patience: Patience = Patience(),  # noqa: B008
+) -> AsyncIterator[MutterDesk]:
+    """Connected to `compositor`."""
+    require("wl-copy", "wl-paste")
+    listener = Listener()
+    async with AsyncExitStack() as stack:
+        stack.callback((await ready(compositor)).close)
+        desktop = MutterDesktop(
+            bus_address(compositor), listener, listener, listener.lost.append, patience
+        )
+        await desktop.open()
+        stack.push_async_callback(desktop.close)
+        desktop.deliver()
+        desk = MutterDesk(desktop.clipboard, desktop.display, listener)
+        desk.compositor = compositor
+        desk.guest = MutterGuest(compositor, stack)
+        yield desk
+
+
+@asynccontextmanager
+async def open_mutter_desk(
+    directory: Path,
+    patience: Patience = Patience(),  # noqa: B008
+    *monitors: str,
+) -> AsyncIterator[MutterDesk]:
+    """A desktop of its own on a Mutter with these virtual monitors, one of 1280x720 by default."""
+    with mutter(directory, *monitors) as compositor:
+        async with mutter_desk(compositor, patience) as desk:
+            yield desk
+
+
+@asynccontextmanager
+async def open_gnome_desk(directory: Path, patience: Patience) -> AsyncIterator[MutterDesk]:
+    """One whose PRIMARY comes from XWayland, as on GNOME."""
+    with mutter(directory, x11=True) as compositor:
+        async with mutter_desk(compositor, patience) as desk, AsyncExitStack() as stack:
+            patch = pytest.MonkeyPatch()
+            stack.callback(patch.undo)
+            patch.setenv("XAUTHORITY", compositor.environment["XAUTHORITY"])
+            primary = frozenset({Selection.PRIMARY})
+            clipboard, display = await connect_x11(
+                compositor.environment["DISPLAY"],
+                OnlyFor(primary, desk.listener),
+                Listener(),
+                desk.listener.lost.append,
+                patience,
+            )
+            stack.push_async_callback(clipboard.close)
+            await display.close()
+            desk.clipboard = SplitClipboard(
+                {Selection.CLIPBOARD: desk.clipboard, Selection.PRIMARY: clipboard}
+            )
+            yield desk

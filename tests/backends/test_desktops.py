@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Does a session find the best way to its desktop, and say why?"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.backends.desks import Listener
+from tests.support.compositors import kwin, sway
+from tests.support.xservers import xvfb
+from vdagent import desktops
+from vdagent.backends.base import Format, Selection
+from vdagent.backends.memory import MemoryClipboard
+from vdagent.backends.split import OnlyFor, SplitClipboard
+from vdagent.desktops import Listeners, connect, no_data_control
+from vdagent.errors import DesktopError
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """One that every user may look into: sway runs as another one."""
+    with tempfile.TemporaryDirectory() as path:
+        os.chmod(path, 0o755)
+        yield Path(path)
+
+
+@pytest.fixture
+def heard(caplog: pytest.LogCaptureFixture) -> Iterator[Listener]:
+    caplog.set_level(logging.INFO, "desktop")
+    yield Listener()
+
+
+def listeners(heard: Listener) -> Listeners:
+    return Listeners(heard, heard, heard.lost.append)
+
+
+async def test_wlroots(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    with sway(directory) as compositor:
+        desktop = await connect(listeners(heard), environment=compositor.environment)
+        assert desktop.clipboard.selections == frozenset(Selection)
+        assert len((await desktop.display.layout()).outputs) == 2
+        await desktop.close()
+        assert caplog.messages == [
+            "desktop: CLIPBOARD and PRIMARY by zwlr_data_control_manager_v1, "
+            f"Wayland at {compositor.socket}",
+            "desktop: outputs by zwlr_output_management_v1",
+        ]
+
+
+async def test_kde(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    with kwin(directory) as compositor:
+        desktop = await connect(listeners(heard), environment=compositor.environment)
+        assert desktop.clipboard.selections == frozenset(Selection)
+        await desktop.close()
+        assert "desktop: outputs by kde_output_management_v2" in caplog.messages
+
+
+async def test_x11(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    with xvfb(directory) as server:
+        desktop = await connect(listeners(heard), environment={"DISPLAY": server.display})
+        assert (await desktop.display.layout()).outputs[0].name == "screen"
+        await desktop.close()
+        assert caplog.messages == [f"desktop: X11 at {server.display}, no Wayland"]
+
+
+async def test_an_x_display_that_was_asked_for(directory: Path, heard: Listener) -> None:
+    with xvfb(directory) as server:
+        environment = {"WAYLAND_DISPLAY": "/nowhere", "DISPLAY": ":9999"}
+        desktop = await connect(listeners(heard), server.display, environment)
+        assert (await desktop.display.layout()).outputs[0].name == "screen"
+        await desktop.close()
+
+
+async def test_a_compositor_that_does_not_answer(
+    directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment = {"WAYLAND_DISPLAY": "gone", "XDG_RUNTIME_DIR": str(directory)}
+    with pytest.raises(DesktopError, match=r"no compositor answers at .*/gone"):
+        await connect(listeners(heard), environment=environment)
+    with xvfb(directory) as server:
+        environment["DISPLAY"] = server.display
+        desktop = await connect(listeners(heard), environment=environment)
+        await desktop.close()
+        assert f"X11 at {server.display}, for no compositor answers" in caplog.text
+
+
+async def test_no_desktop(heard: Listener) -> None:
+    with pytest.raises(DesktopError, match="neither WAYLAND_DISPLAY nor DISPLAY is set"):
+        await connect(listeners(heard), environment={})
+
+
+def test_why_there_is_no_data_control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desktops, "FLATPAK_INFO", tmp_path / ".flatpak-info")
+    assert "neither ext_data_control_v1 nor zwlr" in no_data_control({})
+    assert "sandbox such as this Snap" in no_data_control({"SNAP": "/snap/vdagent/1"})
+    (tmp_path / ".flatpak-info").touch()
+    assert "sandbox such as this Flatpak" in no_data_control({})
+
+
+async def test_two_backends_for_one_desktop() -> None:
+    heard = Listener()
+    one = MemoryClipboard(OnlyFor(frozenset({Selection.CLIPBOARD}), heard))
+    two = MemoryClipboard(OnlyFor(frozenset({Selection.PRIMARY}), heard))
+    both = SplitClipboard({Selection.CLIPBOARD: one, Selection.PRIMARY: two})
+    assert both.selections == frozenset(Selection)
+    two.copy(Selection.CLIPBOARD, {Format.TEXT: b"seen by the other one too"})
+    one.copy(Selection.CLIPBOARD, {Format.TEXT: b"clipboard"})
+    await heard.heard(Selection.CLIPBOARD, Format.TEXT)
+    two.copy(Selection.PRIMARY, {Format.PNG: b"primary"})
+    await heard.heard(Selection.PRIMARY, Format.PNG)
+    assert len(heard.owners) == 2
+    assert await both.read(Selection.CLIPBOARD, Format.TEXT) == b"clipboard"
+    assert await both.read(Selection.PRIMARY, Format.PNG) == b"primary"
+    heard.contents[Selection.PRIMARY, Format.TEXT] = b"from the viewer"
+    both.offer(Selection.PRIMARY, [Format.TEXT])
+    assert await two.paste(Selection.PRIMARY, Format.TEXT) == b"from the viewer"
+    assert one.offered(Selection.PRIMARY) == ()
+    both.release(Selection.PRIMARY)
+    assert two.offered(Selection.PRIMARY) == ()
+    await both.close()
+    nothing = SplitClipboard({})
+    nothing.offer(Selection.CLIPBOARD, [Format.TEXT])
+    with pytest.raises(DesktopError, match="no CLIPBOARD"):
+        await nothing.read(Selection.CLIPBOARD, Format.TEXT)

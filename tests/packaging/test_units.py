@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""Do the files that start the program pass the checks of those who read them?"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.conftest import DATA, TREE, run
+from tests.support.processes import spawn, wait_for
+from tests.support.tools import require
+from vdagent import cli, install, options
+
+SYSTEM, USER = DATA / "systemd/system", DATA / "systemd/user"
+MAX_EXPOSURE = 1.2
+
+
+@pytest.fixture
+def placed(tmp_path: Path) -> Path:
+    """The package's files, and the program they name as a file that can be run."""
+    install.place(install.PACKAGE, tmp_path)
+    program = tmp_path / install.PROGRAM[1:]
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return tmp_path
+
+
+def test_the_daemons_unit_exposes_little(capsys: pytest.CaptureFixture[str]) -> None:
+    require("systemd-analyze")
+    said = run("systemd-analyze", "security", "--offline=yes", SYSTEM / "vdagentd.service")
+    verdict = said.strip().splitlines()[-1]
+    with capsys.disabled():
+        print(f"\n{verdict}")
+    found = re.search(r": ([0-9.]+)", verdict)
+    assert found and float(found[1]) <= MAX_EXPOSURE
+
+
+def test_systemd_understands_the_units(placed: Path) -> None:
+    """Units of other packages (sockets, targets) are looked up on this machine."""
+    require("systemd-analyze")
+    program = f"{placed}{install.PROGRAM}"
+    for unit in placed.rglob("*.service"):
+        if not unit.is_symlink():
+            unit.write_text(unit.read_text().replace(install.PROGRAM, program))
+    units = placed / "usr/lib/systemd"
+    said = run(
+        *("systemd-analyze", "verify", "--man=no"),
+        *(units / "system/vdagentd.socket", units / "system/vdagentd.service"),
+        SYSTEMD_UNIT_PATH=f"{units}/system:",
+    )
+    assert "vdagent" not in said
+    said = run(
+        *("systemd-analyze", "--user", "verify", "--man=no", units / "user/vdagent.service"),
+        SYSTEMD_UNIT_PATH=f"{units}/user:",
+        XDG_RUNTIME_DIR=str(placed),
+    )
+    assert "vdagent" not in said
+
+
+def test_the_sandbox_leaves_what_the_peer_check_needs() -> None:
+    text = (SYSTEM / "vdagentd.service").read_text()
+    for absent in ("PrivateUsers=", "ProtectProc=", "PrivateDevices=", "WatchdogSec="):
+        assert f"\n{absent}" not in text
+    assert "\nDeviceAllow=char-virtio-portsdev rw\n" in text
+
+
+def test_users_and_directories_are_made(placed: Path) -> None:
+    require("systemd-sysusers", "systemd-tmpfiles")
+    (placed / "etc").mkdir(exist_ok=True)
+    run("systemd-sysusers", f"--root={placed}", "vdagent.conf")
+    assert "\nvdagent:" in "\n" + (placed / "etc/passwd").read_text()
+    assert "\nvdagent:" in "\n" + (placed / "etc/group").read_text()
+    run("systemd-tmpfiles", f"--root={placed}", "--create", "vdagent.conf")
+    assert (placed / "run/spice-vdagentd").stat().st_mode & 0o777 == 0o755
+
+
+def test_udev_understands_the_rules() -> None:
+    require("udevadm")
+    rules = TREE / "udev-rules/70-vdagent.rules"
+    assert rules.resolve() == DATA / "udev/70-vdagent.rules"
+    has_verify = "verify" in run("udevadm", "--help")  # since 254
+    if has_verify:
+        run("udevadm", "verify", "--resolve-names=never", rules)
+    text = rules.read_text()
+    assert text.count("vdagentd.socket") == text.count("vdagent.service") == 1
+    for rule in (line for line in text.splitlines() if line and line[0] != "#"):
+        assert re.fullmatch(r'[A-Z_]+(\{\w+\})?(==|!=|=|\+=)"[^"]*"(, |$)' * 1 + ".*", rule)
+        assert rule.count('"') % 2 == 0 and 'GROUP="vdagent", MODE="0660"' in rule
+
+
+def test_the_autostart_entry_is_valid() -> None:
+    require("desktop-file-validate")
+    assert not run("desktop-file-validate", DATA / "autostart/vdagent.desktop")
+    assert "X-systemd-skip" not in (DATA / "autostart/vdagent.desktop").read_text()
+
+
+def test_scripts_of_other_inits() -> None:
+    require("shellcheck")
+    scripts = [DATA / "init" / name for name in ("openrc/vdagentd", "runit/run", "s6/run")]
+    run("shellcheck", "-s", "sh", *scripts, DATA / "init/s6/finish")
+    for script in scripts:
+        run("sh", "-n", script)
+        assert script.stat().st_mode & 0o111
+
+
+def test_scripts_of_packages() -> None:
+    require("shellcheck")
+    debian = [TREE / "packaging/debian" / name for name in ("postinst", "prerm", "postrm")]
+    run("shellcheck", "-s", "sh", *debian, TREE / "packaging/dev-setup.sh")
+    alpine, arch = TREE / "packaging/alpine", TREE / "packaging/arch"
+    run("shellcheck", alpine / "APKBUILD", alpine / "vdagent.pre-install")
+    run("shellcheck", "-s", "bash", arch / "PKGBUILD")
+    run("shellcheck", "-s", "sh", arch / "vdagent.install")
+
+
+def test_openrc_reads_its_script(tmp_path: Path) -> None:
+    """Sourced the way openrc-run does, with its functions in place of the machine's."""
+    script = DATA / "init/openrc/vdagentd"
+    said = run(
+        "sh",
+        "-c",
+        f"""
+        eerror() {{ echo "error: $*"; }}; checkpath() {{ echo "checkpath $*"; }}
+        modprobe() {{ echo "modprobe $*"; }}; chgrp() {{ :; }}; chmod() {{ :; }}
+        need() {{ :; }}; use() {{ :; }}; after() {{ :; }}
+        . {script}; depend; echo "$supervisor $command $command_args as $command_user"
+        port={tmp_path}; start_pre && echo started; port=/nonexistent; start_pre || echo refused
+        """,
+    )
+    assert "supervise-daemon /usr/bin/vdagent daemon -x  as vdagent:vdagent" in said
+    assert "checkpath -d -m 0755 -o vdagent:vdagent /run/spice-vdagentd\nstarted\n" in said
+    assert "error: this machine has no SPICE port (/nonexistent)\nrefused\n" in said
+
+
+@pytest.mark.parametrize("name", ["runit/run", "s6/run"])
+def test_run_scripts_start_the_daemon(name: str, tmp_path: Path) -> None:
+    """In a directory of stand-ins: everything is done, in order, and the daemon is the last."""
+    log = tmp_path / "log"
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("modprobe", "install", "chgrp", "chmod", "chpst", "s6-setuidgid", "sv"):
+        (tools / tool).write_text(f'#!/bin/sh\necho "{tool} $*" >>{log}\n')
+        (tools / tool).chmod(0o755)
+    script = tmp_path / "run"
+    text = (DATA / "init" / name).read_text()
+    for port in (tmp_path, Path("/nonexistent")):
+        script.write_text(re.sub(r"port=\S+", f"port={port}", text))
+        subprocess.run(["sh", script], env={"PATH": f"{tools}:/bin"}, timeout=10)
+    lines = log.read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if "/usr/bin/vdagent daemon -x" in line)
+    assert lines[0] == "modprobe -q -a uinput virtio_console"
+    assert any(line.startswith("install -d -o vdagent") for line in lines[:start])
+    assert lines[start + 1 :] in (
+        ["modprobe -q -a uinput virtio_console", "sv down ."],
+        ["modprobe -q -a uinput virtio_console"],
+    )
+
+
+def test_dinit_knows_every_setting() -> None:
+    known = {"type", "command", "run-as", "restart", "smooth-recovery", "restart-delay"}
+    known |= {"depends-on"}
+    for path in (DATA / "init/dinit").iterdir():
+        lines = [line for line in path.read_text().splitlines() if line and line[0] != "#"]
+        settings = dict(line.split(" = ", 1) for line in lines)
+        assert settings.keys() <= known and settings["type"] in ("process", "scripted")
+        assert "$" not in settings["command"]  # whether it is special depends on dinit's version
+    if shutil.which("dinitcheck"):
+        run("dinitcheck", "-d", DATA / "init/dinit", "vdagentd")
+
+
+def test_the_spec_can_be_read() -> None:
+    require("rpmspec", "rpmlint")
+    spec = TREE / "packaging/rpm/vdagent.spec"
+    said = run("rpmlint", spec)
+    assert "0 errors" in said
+    parsed = run("rpmspec", "-P", "--define", "_userunitdir /usr/lib/systemd/user", spec)
+    for row in install.PACKAGE:
+        assert Path(row.path).name in parsed, row.path
+
+
+def test_makepkg_can_read_its_recipe(tmp_path: Path) -> None:
+    """makepkg refuses to run as root; bash alone can say what it would be told."""
+    said = run(
+        "bash",
+        "-euc",
+        '. "$0"; declare -F build package; echo "$pkgname $pkgver ${provides[*]} ${conflicts[*]}"',
+        TREE / "packaging/arch/PKGBUILD",
+    )
+    assert said.splitlines()[:2] == ["build", "package"]
+    assert said.rstrip().endswith("spice-vdagent=0.23.0 spice-vdagent")
+    run("bash", "-n", TREE / "packaging/alpine/APKBUILD")
+
+
+def test_the_man_page() -> None:
+    require("mandoc", "man")
+    page = DATA / "man/vdagent.1"
+    assert not run("mandoc", "-T", "lint", "-W", "warning", page)
+    assert not run("man", "--warnings", "-l", "-Z", page, LC_ALL="C.UTF-8").count("warning")
+    text = page.read_text()
+    for option in (*options.DAEMON, *options.SESSION, *install.INSTALL):
+        name = option.name.replace("-", "-")
+        assert f"Fl -{name}" in text, option.name
+        assert not option.letter or f"Fl {option.letter} ," in text, option.name
+
+
+def commands() -> list[str]:
+    return re.findall(r"^  ([a-z]+)  ", cli.COMMANDS, re.MULTILINE)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions_know_all_commands_and_options(shell: str) -> None:
+    text = (DATA / f"completions/vdagent.{shell}").read_text()
+    for option in (*options.DAEMON, *options.SESSION, *install.INSTALL):
+        assert f"-l {option.name} " in text if shell == "fish" else f"--{option.name}" in text
+    for command in commands():
+        assert re.search(rf"\b{command}\b", text), command
+
+
+def test_bash_completes() -> None:
+    def completed(*words: str) -> list[str]:
+        quoted = " ".join(words)
+        script = f"""
+            . {DATA}/completions/vdagent.bash
+            COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}
+            _vdagent {words[0]} "{words[-1]}" "{words[-2]}"
+            printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        return run("bash", "-c", script).split()
+
+    assert completed("vdagent", "dae") == ["daemon"]
+    assert completed("vdagent", "daemon", "--one") == ["--one-session"]
+    assert completed("spice-vdagent", "--no-f") == ["--no-follow"]
+    assert completed("vdagent", "install", "--init", "s") == ["systemd", "s6"]
+
+
+def test_the_daemon_tells_systemd_that_it_is_ready(tmp_path: Path) -> None:
+    import socket
+    import sys
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as notified:
+        notified.bind(str(tmp_path / "notify"))
+        (tmp_path / "port").touch()
+        (tmp_path / "uinput").touch()
+        where = ("-s", tmp_path / "port", "-S", tmp_path / "agent", "-u", tmp_path / "uinput")
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "PATH": "/usr/bin:/bin"}
+        daemon = spawn(
+            [sys.executable, "-m", "vdagent", "daemon", "-x", "-X", "-f", *where],
+            env=environment,
+            log=tmp_path / "log",
+        )
+
+        def message() -> bytes | None:
+            assert daemon.poll() is None, (tmp_path / "log").read_text()
+            try:
+                return notified.recv(100)
+            except BlockingIOError:
+                return None
+
+        assert wait_for(message, 10, "notification") == b"READY=1"
+        daemon.terminate()
+        assert daemon.wait(10) == 0

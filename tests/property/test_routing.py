@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: MIT
+"""Does the clipboard of one viewer and several sessions stay one clipboard, in any order of events?
+
+A model of the viewer and of each session keeps what it was told. At any time the viewer and the session
+at the seat must believe the same; at the end everybody who asked must have got exactly one answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, desktop
+from vdagent.backends.base import Login
+from vdagent.handlers.clipboard_routing import ANSWER_S, PASTE_S, ClipboardRouting
+from vdagent.handlers.relay import Relay
+from vdagent.handlers.sessions import Sessions
+from vdagent.protocol.capabilities import NO_CAPABILITIES
+from vdagent.protocol.messages import (
+    ClientDisconnected,
+    Clipboard,
+    ClipboardBegin,
+    ClipboardEnd,
+    ClipboardGrab,
+    ClipboardPart,
+    ClipboardRelease,
+    ClipboardRequest,
+)
+
+selections = st.sampled_from([0, 1])
+types = st.sampled_from([(1,), (2,), (1, 2)])
+numbers = st.integers(0, 2)
+PART = ClipboardPart([memoryview(b"all of it")])
+
+Key = tuple[int, int]  # selection, type
+
+
+class Party:
+    """What one side believes: its own offers, the other side's, and what it waits for."""
+
+    def __init__(self) -> None:
+        self.own: dict[int, tuple[int, ...]] = {}
+        self.others: dict[int, tuple[int, ...]] = {}
+        self.waits: Counter[Key] = Counter()
+        self.asked: list[Key] = []
+
+    def copies(self, selection: int, offered: tuple[int, ...]) -> None:
+        self.own[selection] = offered
+        self.others.pop(selection, None)
+
+    def hear(self, msg: Any) -> None:
+        match msg:
+            case ClipboardGrab(selection, offered):
+                self.others[selection] = offered
+                self.own.pop(selection, None)
+            case ClipboardRelease(selection):
+                self.others.pop(selection, None)
+            case ClipboardRequest(selection, type_):
+                self.asked.append((selection, type_))
+            case Clipboard(selection, type_) | ClipboardBegin(selection, type_):
+                key = selection, type_
+                assert self.waits[key] > 0, f"{msg} answers nobody"
+                self.waits[key] -= 1
+            case ClientDisconnected():
+                self.others.clear()
+
+
+class Session(Party):
+    """A session and its agent."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.agent = FakeAgent(f"session {number}")
+        self.agent.login = Login(f"session {number}", is_user=True)
+
+
+class Routing(RuleBasedStateMachine):
+    """Every event there is, one at a time, each heard by everybody before the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host, self.clock = FakeHost(), Clock()
+        self.host.client = NO_CAPABILITIES
+        self.sessions = Sessions(self._active_changed, lambda: self.routing.sharing_changed())
+        self.routing = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
+        self.relay = Relay(self.host, self.sessions)
+        self.viewer: Party | None = None
+        self.there: list[Session] = []
+        self.made = 0
+
+    def _active_changed(self, active: Any) -> None:
+        self.routing.active_changed(active)
+        self.host.is_open = active is not None
+
+    # -- inside the model ------------------------------------------------------------------------
+
+    def everybody_hears(self) -> None:
+        for msg in self.host.take():
+            if self.viewer is not None:
+                self.viewer.hear(msg)
+        for session in self.there:
+            for msg in session.agent.take():
+                session.hear(msg)
+
+    def session_of(self, agent: Any) -> Session | None:
+        return next((s for s in self.there if s.agent is agent), None)
+
+    @property
+    def active(self) -> Session | None:
+        return self.session_of(self.sessions.active)
+
+    @property
+    def sharing(self) -> Session | None:
+        return self.session_of(self.sessions.sharing)
+
+    def forget_questions(self) -> None:
+        """Who is asked by one that has gone, or too long ago, does not answer any more."""
+        for session in self.there:
+            if session is not self.sharing:
+                session.asked.clear()
+        if self.viewer is not None and self.sharing is None:
+            self.viewer.asked.clear()
+
+    def settle(self) -> None:
+        before = self.viewer.asked if self.viewer else []
+        self.everybody_hears()
+        self.forget_questions()
+        del before
+
+    # -- sessions --------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.there) < 3)
+    @rule()
+    def a_session_comes(self) -> None:
+        old = self.sharing
+        session = Session(self.made)
+        self.made += 1
+        self.there.append(session)
+        self.sessions.add(session.agent)
+        self.sessions.reported(session.agent, desktop())
+        self.questions_of(old)
+        self.settle()
+
+    def questions_of(self, old: Session | None) -> None:
+        """The viewer was asked by a session that is not the one at the seat any more."""
+        if self.viewer is not None and old is not self.sharing:
+            self.everybody_hears()
+            self.viewer.asked.clear()
+
+    @precondition(lambda self: self.there)
+    @rule(n=numbers)
+    def a_session_leaves(self, n: int) -> None:
+        old = self.sharing
+        session = self.there.pop(n % len(self.there))
+        self.routing.agent_gone(session.agent)
+        self.sessions.remove(session.agent)
+        self.questions_of(old)
+        self.settle()
+
+    @precondition(lambda self: self.active)
+    @rule(locked=st.booleans())
+    def the_screen_is_locked_or_unlocked(self, locked: bool) -> None:
+        old = self.sharing
+        assert self.active is not None
+        self.active.agent.login.locked = locked
+        self.sessions.decide()
+        self.questions_of(old)
+        self.settle()
+
+    @precondition(lambda self: self.there)
+    @rule(n=numbers, selection=selections, offered=types)
+    def a_guest_copies(self, n: int, selection: int, offered: tuple[int, ...]) -> None:
+        session = self.there[n % len(self.there)]
+        session.copies(selection, offered)
+        self.routing.agent_grab(session.agent, ClipboardGrab(selection, offered))
+        self.settle()
+
+    @precondition(lambda self: any(s.own for s in self.there))
+    @rule(n=numbers)
+    def a_guests_owner_exits(self, n: int) -> None:
+        owning = [s for s in self.there if s.own]
+        session = owning[n % len(owning)]
+        selection, _ = session.own.popitem()
+        self.routing.agent_release(session.agent, ClipboardRelease(selection))
+        self.settle()
+
+    @precondition(lambda self: self.there)
+    @rule(n=numbers, selection=selections, type_=st.sampled_from([1, 2]))
+    def a_guest_pastes(self, n: int, selection: int, type_: int) -> None:
+        session = self.there[n % len(self.there)]
+        session.waits[selection, type_] += 1
+        self.routing.agent_request(session.agent, ClipboardRequest(selection, type_))
+        self.settle()
+
+    @precondition(lambda self: self.sharing and self.sharing.asked)
+    @rule(how=st.sampled_from(["whole", "none", "parts"]), n=numbers)
+    def the_guest_answers(self, how: str, n: int) -> None:
+        session = self.sharing
+        assert session is not None
+        selection, type_ = session.asked.pop(n % len(session.asked))
+        agent = session.agent
+        if how == "none" and not any(key[0] == selection for key in session.asked):
+            self.routing.agent_data(agent, Clipboard(selection, 0, b""))
+        elif how == "parts":
+            self.routing.agent_begin(agent, ClipboardBegin(selection, type_, 1 << 20))
+            self.routing.agent_part(agent, PART)
+            self.host.sending_parts = False
+            self.routing.agent_end(agent, ClipboardEnd())
+        else:
+            self.routing.agent_data(agent, Clipboard(selection, type_, b"data"))
+        self.settle()
+
+    # -- the viewer ------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.active)
+    @rule()
+    def a_viewer_comes(self) -> None:
+        self.host.client = VIEWER
+        self.client_gone()
+        self.viewer = Party()
+        self.routing.client_arrived()
+        self.settle()
+
+    @precondition(lambda self: self.viewer)
+    @rule()
+    def the_viewer_leaves(self) -> None:
+        self.host.client = NO_CAPABILITIES
+        self.viewer = None
+        self.client_gone()
+        self.settle()
+
+    def client_gone(self) -> None:
+        self.routing.client_gone()
+        self.relay.client_gone()
+        self.everybody_hears()
+
+    @precondition(lambda self: self.viewer and self.active)
+    @rule(selection=selections, offered=types)
+    def the_viewer_copies(self, selection: int, offered: tuple[int, ...]) -> None:
+        assert self.viewer is not None
+        self.viewer.copies(selection, offered)
+        self.routing.host_grab(ClipboardGrab(selection, offered, 0))
+        self.settle()
+
+    @precondition(lambda self: self.viewer and self.active and self.viewer.own)
+    @rule()
+    def the_viewers_owner_exits(self) -> None:
+        assert self.viewer is not None
+        selection, _ = self.viewer.own.popitem()
+        self.routing.host_release(ClipboardRelease(selection))
+        self.settle()
+
+    @precondition(lambda self: self.viewer and self.active)
+    @rule(selection=selections, type_=st.sampled_from([1, 2]))
+    def the_viewer_pastes(self, selection: int, type_: int) -> None:
+        assert self.viewer is not None
+        self.viewer.waits[selection, type_] += 1
+        self.routing.host_request(ClipboardRequest(selection, type_))
+        self.settle()
+
+    @precondition(lambda self: self.viewer and self.viewer.asked)
+    @rule(how=st.sampled_from(["whole", "parts"]), n=numbers)
+    def the_viewer_answers(self, how: str, n: int) -> None:
+        assert self.viewer is not None
+        selection, type_ = self.viewer.asked.pop(n % len(self.viewer.asked))
+        if how == "parts":
+            self.routing.host_begin(ClipboardBegin(selection, type_, 1 << 20))
+            self.routing.host_part(PART)
+            self.routing.host_end(ClipboardEnd())
+        else:
+            self.routing.host_data(Clipboard(selection, type_, b"data"))
+        self.settle()
+
+    @rule()
+    def time_passes(self) -> None:
+        self.clock.advance(ANSWER_S + PASTE_S)
+        self.everybody_hears()
+        for party in (self.viewer, *self.there):
+            if party is not None:
+                party.asked.clear()
+                assert not +party.waits, "somebody waits for ever"
+        assert self.clock.running == 0
+
+    # -- what must hold --------------------------------------------------------------------------
+
+    @invariant()
+    def nobody_is_dropped(self) -> None:
+        assert not self.host.reopened
+        assert not any(s.agent.dropped for s in self.there)
+
+    @invariant()
+    def one_owner(self) -> None:
+        assert not self.routing.guest_owned & self.routing.client_offers.keys()
+
+    @invariant()
+    def viewer_and_session_agree(self) -> None:
+        if self.viewer is None:
+            assert not any(s.others for s in self.there), "an offer of nobody"
+        elif self.sharing is not None:
+            assert self.viewer.others == self.sharing.own
+            assert self.sharing.others == self.viewer.own
+        elif self.active is None:
+            assert not self.viewer.others
+
+    @invariant()
+    def who_is_not_at_the_seat_has_nothing_of_the_viewers(self) -> None:
+        for session in self.there:
+            assert session is self.active or not session.others
+
+    @invariant()
+    def who_waits_waits_for_somebody(self) -> None:
+        waiting = sum(sum((+s.waits).values()) for s in self.there)
+        waiting += sum((+self.viewer.waits).values()) if self.viewer else 0
+        assert waiting <= self.clock.running
+
+    def teardown(self) -> None:
+        self.time_passes()
+
+
+TestRouting = Routing.TestCase
+TestRouting.settings = settings(max_examples=settings().max_examples, stateful_step_count=40)
