@@ -12,8 +12,8 @@ python=${PYTHON:-/usr/bin/python3}
 demo="python3 python3-venv python3-gi gir1.2-spiceclientglib-2.0 qemu-system-x86 xvfb xclip
     x11-utils x11-xserver-utils imagemagick xdotool"
 # The C peer, more X servers and desktops, and what a guest is booted from.
-test="$demo spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xspice dbus
-    busybox-static cpio kmod udev strace zstd"
+test="$demo spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput xserver-xspice dbus
+    busybox-static kmod udev strace zstd"
 
 case $purpose in
 demo) wanted=$demo ;;

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, options
+from . import __version__, lean, options
 from .errors import SystemFault, VdagentError
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ Usage: vdagent COMMAND [OPTION…]
 
   daemon    the system daemon: port, tablet, sessions (also: spice-vdagentd)
   session   the session agent: clipboard, resolution (also: spice-vdagent)
-  install   make this system start the program of a virtual environment; uninstall undoes it
+  install   make this system start the program of a virtual environment
+  uninstall undo that
   doctor    what is wrong between the host and this desktop, and what to do about it
   status    what the daemon is doing
   lab       a real QEMU and spice-server with this program as the guest
@@ -178,18 +178,8 @@ def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:
         return 1
 
 
-def _lean_start() -> None:
-    """Before the imports: what makes the start quicker and the process smaller.
-
-    asyncio imports ssl where it can; nothing here uses it, and it is 4 MB of memory. Collecting
-    garbage among freshly imported modules finds nothing; the programs switch it on when they run.
-    """
-    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-    gc.disable()
-
-
 def _run_daemon(ident: str, found: Found) -> int:
-    _lean_start()
+    lean.before_imports()
     from . import daemonise, log
     from .daemon import Settings, run
     from .transport.unix_socket import activated_socket, bind
@@ -229,7 +219,7 @@ def _run_daemon(ident: str, found: Found) -> int:
 
 
 def _run_session(ident: str, found: Found) -> int:
-    _lean_start()
+    lean.before_imports()
     from . import daemonise, log, single
     from .session import Settings, run
 

@@ -9,13 +9,13 @@ spice-server sends the pointer to an open port, whatever was announced.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import lean
 from .admission import Admission
 from .agent_link import AgentLink
 from .errors import SystemFault
@@ -255,6 +255,7 @@ class Daemon:
 
     def watch_port(self) -> None:
         """Let udev tell when the port comes back, if it is a device and udev runs."""
+        lean.give_back_large_blocks()
         if self.settings.port.startswith("/dev/"):
             from .backends.udev import watch_ports
 
@@ -329,8 +330,7 @@ async def run(settings: Settings, listener: socket.socket, stop: asyncio.Event) 
     loop = asyncio.get_running_loop()
     loop.call_later(WATCH_AFTER_S, daemon.watch_port)
     loop.call_later(CONTROL_AFTER_S, daemon.open_control)
-    gc.freeze()
-    gc.enable()
+    lean.after_start()
     stopping = asyncio.ensure_future(stop.wait())
     done, _ = await asyncio.wait((stopping, daemon.stopped), return_when=asyncio.FIRST_COMPLETED)
     stop_serving()

@@ -89,9 +89,8 @@ class HostLink:
 
     def _received(self, data: memoryview) -> None:
         if self._connection is not None:
-            events = self._connection.receive_data(data)
+            self._on_events(self._connection.receive_data(data))
             self._flush()
-            self._on_events(events)
 
     def announce(self) -> None:
         if self._connection is not None:

@@ -8,12 +8,12 @@ as long as the process; the daemon may come and go.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import lean
 from .backends.base import FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
@@ -185,8 +185,7 @@ async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[], No
         await asyncio.wait((starting,))
         return 0
     starting.result()
-    gc.freeze()
-    gc.enable()
+    lean.after_start()
     await asyncio.wait((stopping, session.ended), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     await session.close()

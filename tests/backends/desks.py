@@ -103,9 +103,9 @@ class MemoryGuest:
 class X11App:
     """A running `tests.support.x11_app`, called like `await app.own(selection="PRIMARY", ...)`."""
 
-    def __init__(self, server: XServer) -> None:
+    def __init__(self, display: str) -> None:
         self.process = spawn(
-            [sys.executable, "-m", "tests.support.x11_app", server.display],
+            [sys.executable, "-m", "tests.support.x11_app", display],
             stdin=(pipe := os.pipe())[0],
             stdout=(back := os.pipe())[1],
             cwd=Path(__file__).parents[2],
@@ -139,7 +139,7 @@ class X11Guest:
         self._app: X11App | None = None
 
     def app(self) -> X11App:
-        app = X11App(self.server)
+        app = X11App(self.server.display)
         self._stack.callback(app.close)
         return app
 

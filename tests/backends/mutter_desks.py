@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import ClipboardDesk, Listener
+from tests.backends.desks import ClipboardDesk, Listener, X11App
 from tests.backends.wayland_desks import WaylandGuest
 from tests.support.compositors import Compositor, mutter
 from tests.support.tools import require
@@ -64,6 +64,7 @@ class MutterApp:
         self._held: list[int] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.asked: list[str] = []
+        self.owners: list[tuple[str, ...]] = []
 
     @classmethod
     async def start(cls, compositor: Compositor) -> MutterApp:
@@ -79,8 +80,17 @@ class MutterApp:
         assert self._session is not None
         await self._session.own(list(contents), lambda: None)
 
+    async def pipe(self, mime_type: str) -> int:
+        """Paste, as far as the pipe."""
+        assert self._session is not None
+        return await self._session.read(mime_type)
+
+    async def read(self, mime_type: str) -> bytearray:
+        """Paste."""
+        return await pipes.receive(await self.pipe(mime_type), Patience())
+
     def on_owner(self, mime_types: Sequence[str], ours: bool) -> None:
-        pass
+        self.owners.append(tuple(mime_types))
 
     def on_closed(self) -> None:
         pass
@@ -123,12 +133,17 @@ class MutterGuest(WaylandGuest):
         return app
 
     async def copy(self, selection: Selection, contents: Mapping[Format, bytes]) -> None:
-        if len(contents) == 1 or selection is Selection.PRIMARY:
-            for fmt, data in contents.items():
-                self.wl_copy(selection, MIME_TYPES[fmt][0], data)
+        by_type = {MIME_TYPES[fmt][0]: data for fmt, data in contents.items()}
+        if len(contents) == 1:
+            ((mime_type, data),) = by_type.items()
+            self.wl_copy(selection, mime_type, data)
+        elif selection is Selection.CLIPBOARD:
+            await (await self.start_app()).own(by_type)
         else:
-            app = await self.start_app()
-            await app.own({MIME_TYPES[fmt][0]: data for fmt, data in contents.items()})
+            app = X11App(self.compositor.environment["DISPLAY"])
+            self._stack.callback(app.close)
+            texts = {name: data.decode("latin-1") for name, data in by_type.items()}
+            await app.own(selection=selection.name, contents=texts)
 
 
 class MutterDesk(ClipboardDesk):

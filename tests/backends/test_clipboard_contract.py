@@ -18,6 +18,8 @@ CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
 TEXT, PNG, BMP, TIFF, JPEG = Format.TEXT, Format.PNG, Format.BMP, Format.TIFF, Format.JPEG
 
 desktops = pytest.mark.parametrize("kind", ["memory", "xvfb", "sway", "kwin", "gnome"])
+# Mutter keeps what an owner that exits had, and lets wl-paste see it only while that has the focus.
+not_gnome = pytest.mark.parametrize("kind", ["memory", "xvfb", "sway", "kwin"])
 
 
 def noise(size: int) -> bytes:
@@ -121,7 +123,7 @@ async def test_every_copy_is_told(kind: str, tmp_path: Path) -> None:
         assert await desk.clipboard.read(CLIPBOARD, TEXT) == b"3"
 
 
-@desktops
+@not_gnome
 async def test_unsupported_contents_and_the_owners_exit_end_an_offer(
     kind: str, tmp_path: Path
 ) -> None:
@@ -176,7 +178,7 @@ async def test_a_new_offer_replaces_the_former(kind: str, tmp_path: Path) -> Non
             await desk.guest.paste(CLIPBOARD, TEXT)
 
 
-@desktops
+@not_gnome
 async def test_twenty_pastes_at_once(kind: str, tmp_path: Path) -> None:
     async with open_desk(kind, tmp_path) as desk:
         listener = desk.listener

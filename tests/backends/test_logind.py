@@ -211,7 +211,7 @@ async def test_signals_of_others_mean_nothing(tmp_path: Path) -> None:
         assert not login.locked
 
 
-def _signal(destination: str, path: str, interface: str, member: str) -> object:
+def _signal(destination: str, path: str, interface: str, member: str) -> Any:
     library: Any = dbus
     return library.Message(
         message_type=library.MessageType.SIGNAL,
@@ -304,3 +304,19 @@ async def test_a_logind_that_hangs_holds_nobody_for_ever(
             os.kill(r.mock.pid, signal.SIGCONT)
         assert (await r.login()).id == "c1"
         assert logind.active == r.paths["c1"]
+
+
+async def test_large_signals_of_strangers_are_not_even_read(tmp_path: Path) -> None:
+    """One of 32 MiB would cost hundreds of MB and seconds in which nothing else is done."""
+    async with rig(tmp_path) as r:
+        await r.followed()
+        ours: Any = r.logind._bus
+        async with r.bus.connected() as stranger:
+            message = _signal(ours._bus.unique_name, "/a", f"{LOGIND}.Session", "Lock")
+            message.signature, message.body = "a(y)", [[[1]] * 100_000]
+            await stranger._bus.send(message)
+            seen: list[Any] = []
+            ours._bus.add_message_handler(lambda m: seen.append((m.member, m.body)))
+            await until(lambda: ("Signal", []) in seen)
+        await r.mock.hint("c1", True)
+        assert (await r.login()).locked

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import signal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.backends.desks import IMPATIENT, until
 from tests.backends.test_clipboard_contract import digest, noise, paste_when_offered
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
+from tests.support.compositors import in_tree
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.wayland import desktop
 from vdagent.backends.wayland.clipboard import MARKER
@@ -22,6 +24,7 @@ from vdagent.errors import DesktopError
 CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
 TEXT, PNG = Format.TEXT, Format.PNG
 UTF8 = "text/plain;charset=utf-8"
+PASTE_PNG = shlex.join(in_tree("wl-paste", "-n", "-t", "image/png"))
 
 compositors = pytest.mark.parametrize("kind", ["sway", "kwin"])
 
@@ -56,8 +59,7 @@ async def test_memory_for_50_megabytes(kind: str, tmp_path: Path) -> None:
         assert reading.bytes < 2 * size + 20_000_000
         desk.listener.contents[CLIPBOARD, PNG] = data
         desk.clipboard.offer(CLIPBOARD, [PNG])
-        mime = "image/png"
-        argv = f"wl-paste -n -t {mime} | wc -c"
+        argv = f"{PASTE_PNG} | wc -c"
         await paste_when_offered(desk, CLIPBOARD, PNG)
         with Peak() as serving:
             paste = await asyncio.create_subprocess_shell(
@@ -110,7 +112,7 @@ async def test_a_paste_that_is_given_up_harms_nobody(kind: str, tmp_path: Path) 
         desk.clipboard.offer(CLIPBOARD, [PNG])
         await paste_when_offered(desk, CLIPBOARD, PNG)
         paste = await asyncio.create_subprocess_shell(
-            "wl-paste -n -t image/png | head -c 1000 | wc -c",
+            f"{PASTE_PNG} | head -c 1000 | wc -c",
             stdout=asyncio.subprocess.PIPE,
             env=desk.compositor.environment,
         )
@@ -134,7 +136,7 @@ async def test_a_slow_reader_does_not_stop_the_loop(kind: str, tmp_path: Path) -
         await paste_when_offered(desk, CLIPBOARD, TEXT)
         desk.listener.pastes = 0
         stuck = await asyncio.create_subprocess_shell(
-            "wl-paste -n -t image/png | sleep 1000",
+            f"{PASTE_PNG} | sleep 1000",
             env=desk.compositor.environment,
             start_new_session=True,
         )
@@ -235,7 +237,7 @@ async def test_several_seats(tmp_path: Path) -> None:
 
             async def offered(name: str = seat) -> bool:
                 paste = await asyncio.create_subprocess_exec(
-                    *["wl-paste", "-n", "-s", name],
+                    *in_tree("wl-paste", "-n", "-s", name),
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.DEVNULL,
                     env=desk.compositor.environment,

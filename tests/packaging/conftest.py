@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -33,25 +33,35 @@ def run(*argv: str | Path, cwd: Path = TREE, **environment: str) -> str:
     return done.stdout
 
 
-def build(what: str, into: Path) -> list[Path]:
-    script = TREE / "packaging" / "build.py"
-    return [
-        Path(line)
-        for line in run(sys.executable, script, what, into, SOURCE_DATE_EPOCH=EPOCH).splitlines()
-    ]
+def build(tree: Path, what: str, into: Path) -> list[Path]:
+    """What packaging/build.py makes of `tree`."""
+    script = tree / "packaging" / "build.py"
+    said = run("/usr/bin/python3", script, what, into, cwd=tree, SOURCE_DATE_EPOCH=EPOCH)
+    return [Path(line) for line in said.splitlines()]
 
 
 @pytest.fixture(scope="session")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree as it is now, without .git; what was built before is found from there."""
+    copy = tmp_path_factory.mktemp("tree") / "vdagent"
+    names = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "dist", "build")
+    shutil.copytree(TREE, copy, symlinks=True, ignore=names)
+    (TREE / ".cache").mkdir(exist_ok=True)
+    (copy / ".cache").symlink_to(TREE / ".cache")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def dist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Wheel and sdist by their suffixes."""
-    return {path.suffix: path for path in build("dist", tmp_path_factory.mktemp("dist"))}
+    return {path.suffix: path for path in build(tree, "dist", tmp_path_factory.mktemp("dist"))}
 
 
 @pytest.fixture(scope="session")
-def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deb(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Debian package."""
     require("dpkg-buildpackage", "dh", "dh_python3")
-    (package,) = build("deb", tmp_path_factory.mktemp("deb"))
+    (package,) = build(tree, "deb", tmp_path_factory.mktemp("deb"))
     return package
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import DATA, TREE, build, run
+from tests.packaging.conftest import TREE, build, run
 from vdagent import __version__
 
 
@@ -21,30 +21,34 @@ def names_of_sdist(sdist: Path) -> set[str]:
 
 
 def test_the_same_bytes_every_time(dist: dict[str, Path], tmp_path: Path) -> None:
-    for path in build("dist", tmp_path):
+    """The second time from what the first one packed, elsewhere and without its permissions."""
+    run("tar", "-xf", dist[".gz"], "-C", tmp_path)
+    (copy,) = tmp_path.iterdir()
+    run("chmod", "-R", "go=", copy)
+    for path in build(copy, "dist", tmp_path / "again"):
         assert path.read_bytes() == dist[path.suffix].read_bytes(), path.name
 
 
-def test_the_wheel_holds_the_program_and_its_data(dist: dict[str, Path]) -> None:
+def test_the_wheel_holds_the_program_and_its_data(dist: dict[str, Path], tree: Path) -> None:
     with zipfile.ZipFile(dist[".whl"]) as archive:
         names = {name for name in archive.namelist() if not name.endswith("/")}
     metadata = f"vdagent-{__version__}.dist-info/"
-    code = {str(p.relative_to(TREE)) for p in (TREE / "vdagent").rglob("*.py")}
-    data = {str(p.relative_to(TREE)) for p in DATA.rglob("*") if p.is_file()}
+    package = tree / "vdagent"
+    code = {str(p.relative_to(tree)) for p in package.rglob("*.py")}
+    data = {str(p.relative_to(tree)) for p in (package / "data").rglob("*") if p.is_file()}
     assert code | data <= names
     others = {n for n in names - code - data if not n.startswith(metadata)}
     assert all(n.startswith("vdagent/") and n.endswith(".xml") for n in others), others
 
 
-def test_the_sdist_holds_the_whole_tree(dist: dict[str, Path]) -> None:
+def test_the_sdist_holds_the_whole_tree(dist: dict[str, Path], tree: Path) -> None:
     try:
         listed = run("git", "ls-files")
     except (AssertionError, FileNotFoundError):
         pytest.skip("this tree is no clone")
-    tracked = {name for name in listed.splitlines() if (TREE / name).exists()}
-    tracked = {name for name in tracked if not name.startswith(".")}
+    tracked = {name for name in listed.splitlines() if not name.startswith(".")}
     missing = tracked - names_of_sdist(dist[".gz"])
-    assert not {name for name in missing if (TREE / name).is_file()}
+    assert not {name for name in missing if (tree / name).is_file()}
 
 
 def test_nothing_that_was_built_is_in_the_sdist(dist: dict[str, Path]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,8 +91,8 @@ def test_udev_understands_the_rules() -> None:
     text = rules.read_text()
     assert text.count("vdagentd.socket") == text.count("vdagent.service") == 1
     for rule in (line for line in text.splitlines() if line and line[0] != "#"):
-        assert re.fullmatch(r'[A-Z_]+(\{\w+\})?(==|!=|=|\+=)"[^"]*"(, |$)' * 1 + ".*", rule)
-        assert rule.count('"') % 2 == 0 and 'GROUP="vdagent", MODE="0660"' in rule
+        assert re.fullmatch(r'([A-Z_]+(\{\w+\})?(==|!=|=|\+=)"[^"]*"(, |$))+', rule)
+        assert 'GROUP="vdagent", MODE="0660"' in rule
 
 
 def test_the_autostart_entry_is_valid() -> None:
@@ -203,45 +205,55 @@ def test_the_man_page() -> None:
     assert not run("man", "--warnings", "-l", "-Z", page, LC_ALL="C.UTF-8").count("warning")
     text = page.read_text()
     for option in (*options.DAEMON, *options.SESSION, *install.INSTALL):
-        name = option.name.replace("-", "-")
-        assert f"Fl -{name}" in text, option.name
+        assert f"Fl -{option.name}" in text, option.name
         assert not option.letter or f"Fl {option.letter} ," in text, option.name
-
-
-def commands() -> list[str]:
-    return re.findall(r"^  ([a-z]+)  ", cli.COMMANDS, re.MULTILINE)
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completions_know_all_commands_and_options(shell: str) -> None:
-    text = (DATA / f"completions/vdagent.{shell}").read_text()
-    for option in (*options.DAEMON, *options.SESSION, *install.INSTALL):
-        assert f"-l {option.name} " in text if shell == "fish" else f"--{option.name}" in text
-    for command in commands():
-        assert re.search(rf"\b{command}\b", text), command
+    for command in re.findall(r"^  ([a-z]+) ", cli.COMMANDS, re.MULTILINE):
+        assert re.search(rf"^\.(Nm vdagent )?Cm .*\b{command}\b", text, re.MULTILINE), command
 
 
 def test_bash_completes() -> None:
     def completed(*words: str) -> list[str]:
-        quoted = " ".join(words)
+        program = Path(sys.executable).with_name(words[0])
         script = f"""
             . {DATA}/completions/vdagent.bash
-            COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}
-            _vdagent {words[0]} "{words[-1]}" "{words[-2]}"
+            COMP_WORDS=({program} {" ".join(words[1:])}); COMP_CWORD={len(words) - 1}
+            _vdagent {program} "{words[-1]}" "{words[-2]}"
             printf '%s\\n' "${{COMPREPLY[@]}}"
         """
-        return run("bash", "-c", script).split()
+        return run("bash", "-euc", script).split()
 
     assert completed("vdagent", "dae") == ["daemon"]
+    assert completed("vdagent", "--v") == ["--version"]
     assert completed("vdagent", "daemon", "--one") == ["--one-session"]
     assert completed("spice-vdagent", "--no-f") == ["--no-follow"]
+    assert completed("spice-vdagentd", "--vda") == ["--vdagentd-socket"]
     assert completed("vdagent", "install", "--init", "s") == ["systemd", "s6"]
+    assert completed("vdagent", "daemon", "-S", "x") == []
+
+
+def test_fish_completes() -> None:
+    require("fish")
+
+    def completed(line: str) -> list[str]:
+        programs = Path(sys.executable).parent
+        script = f"""
+            set -x PATH {programs} $PATH
+            source {DATA}/completions/vdagent.fish
+            complete -C '{line}'
+        """
+        return run("fish", "--no-config", "-c", script).splitlines()
+
+    assert completed("vdagent unin") == ["uninstall\tundo that"]
+    assert [line.split("\t")[0] for line in completed("vdagent daemon --one")] == ["--one-session"]
+    assert [line.split("\t")[0] for line in completed("spice-vdagentd --deb")] == ["--debug"]
+
+
+def test_zsh_understands_its_completion() -> None:
+    require("zsh")
+    run("zsh", "-n", DATA / "completions/vdagent.zsh")
 
 
 def test_the_daemon_tells_systemd_that_it_is_ready(tmp_path: Path) -> None:
-    import socket
-    import sys
-
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as notified:
         notified.bind(str(tmp_path / "notify"))
         (tmp_path / "port").touch()

@@ -17,6 +17,12 @@ from tests.support.tools import require
 from tests.support.xservers import xvfb
 
 START_S = 20.0
+# Another Debian whose compositors and wl-clipboard are to be used, see newest-tree.sh.
+TREE = os.environ.get("VDAGENT_TREE", "")
+ENTER_TREE = """\
+for part in dev proc sys tmp; do mount --rbind "/$part" "$0/$part" || exit 1; done
+exec chroot "$0" "$@"
+"""
 SWAY_UID = 1000  # sway refuses to run as root; this user need not exist
 
 BUS_CONFIG = """\
@@ -70,6 +76,13 @@ class Compositor:
         ).stdout
 
 
+def in_tree(*argv: str) -> list[str]:
+    """How to run a program that belongs to the compositor's system."""
+    if not TREE:
+        return list(argv)
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER_TREE, TREE, *argv]
+
+
 def _environment(directory: Path) -> dict[str, str]:
     """Nothing of the caller's: no DISPLAY, no WAYLAND_DISPLAY, no bus."""
     directory.chmod(0o700)
@@ -119,7 +132,9 @@ def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compos
     if os.getuid() == 0:
         os.chown(runtime, SWAY_UID, SWAY_UID)
         user = str(SWAY_UID)
-        argv = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", *argv]
+        # A change of user forgets the death signal that spawn has set.
+        drop = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
+        argv = [*drop, "--pdeathsig", "KILL", *argv]
     own = {
         "WLR_BACKENDS": "headless",
         "WLR_LIBINPUT_NO_DEVICES": "1",
@@ -133,7 +148,7 @@ def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compos
         for old in (runtime / "wayland-1", runtime / "wayland-1.lock", runtime / "ipc"):
             old.unlink(missing_ok=True)
         log = directory / "sway.log"
-        return _spawn_until(runtime / "wayland-1", argv, environment | own, log)
+        return _spawn_until(runtime / "wayland-1", in_tree(*argv), environment | own, log)
 
     with _running(Compositor("sway", runtime, environment, start)) as compositor:
         yield compositor
@@ -165,7 +180,8 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
     # The installed file has capabilities, with which it cannot be run in a container; a copy has
     # none. KWin looks at its own name.
     program = runtime / "kwin_wayland"
-    shutil.copyfile(shutil.which("kwin_wayland") or "", program)
+    installed = f"{TREE}/usr/bin/kwin_wayland" if TREE else shutil.which("kwin_wayland")
+    shutil.copyfile(installed or "", program)
     program.chmod(0o755)
     own = {
         "XDG_CURRENT_DESKTOP": "KDE",
@@ -180,7 +196,7 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
     def start() -> subprocess.Popen[bytes]:
         (runtime / "wl-kwin.lock").unlink(missing_ok=True)
         log = directory / "kwin.log"
-        return _spawn_until(runtime / "wl-kwin", argv, environment | own, log)
+        return _spawn_until(runtime / "wl-kwin", in_tree(*argv), environment | own, log)
 
     with (
         buses(runtime, environment),
@@ -215,7 +231,7 @@ def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compo
         log.unlink(missing_ok=True)
         for old in runtime.glob(".mutter-Xwaylandauth.*"):
             old.unlink()
-        process = _spawn_until(runtime / "wl-mutter", argv, environment | own, log)
+        process = _spawn_until(runtime / "wl-mutter", in_tree(*argv), environment | own, log)
         if x11:
             found = wait_for(
                 lambda: re.search(r"X11 display (:\d+)", log.read_text()), START_S, "XWayland"

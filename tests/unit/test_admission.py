@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -61,102 +61,85 @@ class Rig:
             theirs.close()
 
 
-def in_a_loop(test: Callable[[Rig], Any]) -> Callable[[], None]:
-    """Run a coroutine test with a rig of its own."""
-
-    def run() -> None:
-        async def main() -> None:
-            rig = Rig()
-            try:
-                async with asyncio.timeout(20):
-                    await test(rig)
-            finally:
-                rig.close()
-
-        asyncio.run(main())
-
-    run.__name__ = test.__name__
-    return run
+@contextmanager
+def new_rig(track: bool = False) -> Iterator[Rig]:
+    rig = Rig(track)
+    try:
+        yield rig
+    finally:
+        rig.close()
 
 
-@in_a_loop
-async def test_everybody_is_let_in_without_tracking(rig: Rig) -> None:
-    link = rig.connect()
-    assert rig.sessions.agents == [link]
-    rig.theirs[0].sendall(wire.resolution(800, 600))
-    await until(lambda: rig.sessions.active is link)
+async def test_everybody_is_let_in_without_tracking() -> None:
+    with new_rig() as rig:
+        link = rig.connect()
+        assert rig.sessions.agents == [link]
+        rig.theirs[0].sendall(wire.resolution(800, 600))
+        await until(lambda: rig.sessions.active is link)
 
 
-@in_a_loop
-async def test_one_user_has_a_limit_and_others_still_come(rig: Rig) -> None:
-    for _ in range(MAX_AGENTS_PER_USER):
+async def test_one_user_has_a_limit_and_others_still_come() -> None:
+    with new_rig() as rig:
+        for _ in range(MAX_AGENTS_PER_USER):
+            assert rig.connect(1000) is not None
+        assert rig.connect(1000) is None
+        assert rig.connect(1001) is not None
+
+
+async def test_all_together_have_a_limit() -> None:
+    with new_rig() as rig:
+        for _ in range(MAX_AGENTS):
+            assert rig.connect(0) is not None  # root has no limit of its own
+        assert rig.connect(0) is None
+        assert rig.connect(1000) is None
+
+
+async def test_a_place_becomes_free_when_one_leaves() -> None:
+    with new_rig() as rig:
+        for _ in range(MAX_AGENTS_PER_USER):
+            rig.connect(1000)
+        rig.theirs[3].close()
+        await until(lambda: len(rig.admission.links) < MAX_AGENTS_PER_USER)
         assert rig.connect(1000) is not None
-    assert rig.connect(1000) is None
-    assert rig.connect(1001) is not None
 
 
-@in_a_loop
-async def test_all_together_have_a_limit(rig: Rig) -> None:
-    for _ in range(MAX_AGENTS):
-        assert rig.connect(0) is not None  # root has no limit of its own
-    assert rig.connect(0) is None
-    assert rig.connect(1000) is None
-
-
-@in_a_loop
-async def test_a_place_becomes_free_when_one_leaves(rig: Rig) -> None:
-    for _ in range(MAX_AGENTS_PER_USER):
-        rig.connect(1000)
-    rig.theirs[3].close()
-    await until(lambda: len(rig.admission.links) < MAX_AGENTS_PER_USER)
-    assert rig.connect(1000) is not None
-
-
-def test_who_reports_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REPORT_S", 0.1)
-
-    @in_a_loop
-    async def test(rig: Rig) -> None:
+async def test_who_reports_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REPORT_S", 0.2)
+    with new_rig() as rig:
         silent, heard = rig.connect(), rig.connect()
         assert silent is not None
         assert heard is not None
         rig.theirs[1].sendall(wire.resolution(800, 600))
         await until(lambda: silent.is_gone)
         await until(lambda: rig.sessions.agents == [heard])
-        await asyncio.sleep(0.15)  # its time would be over as well
         assert not heard.is_gone
 
-    test()
 
-
-def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-
-    @in_a_loop
-    async def test(rig: Rig) -> None:
+    with new_rig() as rig:
         for _ in range(MAX_AGENTS_PER_USER + 50):
             rig.connect(1000)
         for theirs in rig.theirs:
             theirs.close()
         await until(lambda: not rig.admission.links)
-
-    test()
     assert len(caplog.records) == 1
     assert "32 of uid 1000 are connected" in caplog.text
 
 
-def test_without_a_system_bus_the_newest_is_served(
+async def test_without_a_system_bus_the_newest_is_served(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    looked: list[str] = []
+
+    def exists(path: str) -> bool:
+        looked.append(path)
+        return False
+
     monkeypatch.delenv("DBUS_SYSTEM_BUS_ADDRESS", raising=False)
-    monkeypatch.setattr(module, "BUS_SOCKET", "/nonexistent/bus")
-    monkeypatch.setattr(module, "BUS_RETRY_S", 0.02)
-
-    async def main() -> None:
-        rig = Rig(track=True)
+    monkeypatch.setattr("os.path.exists", exists)
+    monkeypatch.setattr(module, "BUS_RETRY_S", 0.01)
+    with new_rig(track=True) as rig:
         assert rig.connect() in rig.sessions.agents
-        await asyncio.sleep(0.1)  # it looks several times
-        rig.close()
-
-    asyncio.run(main())
+        await until(lambda: looked.count(module.BUS_SOCKET) > 3)
     assert caplog.text.count("there is no system bus") == 1

@@ -23,6 +23,7 @@ with warnings.catch_warnings():
         from dbus_fast import Message, MessageType, Variant
         from dbus_fast.aio import MessageBus
     else:
+        from dbus_next._private.unmarshaller import Unmarshaller
         from dbus_next.aio.message_bus import MessageBus
         from dbus_next.constants import MessageType
         from dbus_next.message import Message
@@ -35,6 +36,7 @@ CALL_S = 5.0
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 
 _NAME = "org.freedesktop.DBus"
+_SENDER = 7  # the header field
 _DAEMON = (_NAME, "/org/freedesktop/DBus", _NAME)
 
 
@@ -47,6 +49,12 @@ class BusError(DesktopError):
 
 
 class _MessageBus(MessageBus):
+    senders: Mapping[str, str] = {}  # whose signals are wanted: their unique names are the values
+
+    def _create_unmarshaller(self) -> Any:
+        """dbus-next asks for one per message; dbus-fast does not ask."""
+        return _Reader(self._stream, self._sock if self._negotiate_unix_fd else None, self)
+
     def _setup_socket(self) -> None:
         try:
             super()._setup_socket()  # type: ignore[no-untyped-call]
@@ -65,6 +73,61 @@ class _MessageBus(MessageBus):
         return line[:-2].decode()
 
 
+class _Unwanted(Exception):
+    """The body of this message need not be read."""
+
+
+if sys.version_info < (3, 15):
+
+    class _Reader(Unmarshaller):
+        """Reads messages, but no further than the header of a signal that nobody asked for.
+
+        Anybody may send anybody signals past all match rules, on a system bus 32 MiB each, and an
+        object for each value in them would be hundreds of MB, and seconds.
+        """
+
+        def __init__(self, stream: Any, sock: Any, bus: _MessageBus) -> None:
+            super().__init__(stream, sock)  # type: ignore[no-untyped-call]
+            self._bus = bus
+            self._header: list[Any] | None = None
+            self._inside = False
+
+        def read_argument(self, type_: Any) -> Any:
+            """The header first, then each part of the body; these come here for their parts."""
+            if self._inside:
+                return super().read_argument(type_)  # type: ignore[no-untyped-call]
+            self._inside = True
+            if self._header is not None and not self._is_wanted(dict(self._header)):
+                raise _Unwanted
+            value = super().read_argument(type_)  # type: ignore[no-untyped-call]
+            if self._header is None:
+                self._header = value
+            self._inside = False
+            return value
+
+        def _is_wanted(self, header: dict[int, Any]) -> bool:
+            sender = header.get(_SENDER)
+            is_signal = self.buf[1] == MessageType.SIGNAL.value
+            return not is_signal or (
+                sender is not None and sender.value in self._bus.senders.values()
+            )
+
+        def unmarshall(self) -> Any:
+            try:
+                return super().unmarshall()  # type: ignore[no-untyped-call]
+            except _Unwanted:
+                for fd in self.unix_fds:
+                    os.close(fd)
+                self.buf = bytearray()  # now: this object is in a cycle
+                self.message = Message(
+                    path="/",
+                    interface="un.wanted",
+                    member="Signal",
+                    message_type=MessageType.SIGNAL,
+                )
+                return self.message
+
+
 def system_bus_address() -> str:
     """Where the system bus is."""
     return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS
@@ -81,10 +144,11 @@ def session_bus_address(environment: Mapping[str, str] = os.environ) -> str:
 class Bus:
     """One connection to a message bus."""
 
-    def __init__(self, bus: MessageBus) -> None:
+    def __init__(self, bus: _MessageBus) -> None:
         self._bus: Any = bus  # dbus-next leaves some of its methods untyped
         self._watches: list[tuple[dict[str, str], Callable[..., None]]] = []
         self._owners = {_NAME: _NAME}  # of the senders watched: their unique names
+        self._bus.senders = self._owners
         self._on_answer: dict[int, Callable[[], None]] = {}  # by serial of the call
         bus.add_message_handler(self._on_message)
 

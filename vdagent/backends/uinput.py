@@ -42,7 +42,9 @@ _SYN = EVENT.pack(0, 0, EV_SYN, 0, 0)
 _MOVE = EVENT.pack(0, 0, EV_ABS, ABS_X, 0) + EVENT.pack(0, 0, EV_ABS, ABS_Y, 0) + _SYN
 # x and y within a move frame, and what lies between them: struct fills its gaps with zeros.
 _MOVE_VALUES = struct.Struct(f"=i{_VALUE - 4}xHHi")
-_BLOCK = 64  # frames prepared; a batch of the port's drain is at most that in record mode
+# An evdev reader keeps 64 events (evdev.c, EVDEV_MIN_BUFFER_SIZE); more than that in one write and it
+# sees SYN_DROPPED, and a click in between is lost. 16 moves are 48.
+_BLOCK = 16
 
 UI_SET_EVBIT, UI_SET_KEYBIT, UI_SET_RELBIT, UI_SET_ABSBIT = (
     0x40045564,
@@ -78,7 +80,13 @@ class Tablet:
         return len(self._pending)
 
     def play(self, states: Sequence[tuple[int, int, int]]) -> None:
-        """Write one frame per state, all of them with one write (one per 64 moves)."""
+        """Write one frame per state, up to 16 with one write."""
+        if len(states) <= _BLOCK:
+            return self._play(states)
+        for start in range(0, len(states), _BLOCK):
+            self._play(states[start : start + _BLOCK])
+
+    def _play(self, states: Sequence[tuple[int, int, int]]) -> None:
         out = bytearray()
         moves, block, fill = 0, self._moves, _MOVE_VALUES.pack_into
         last_x, last_y, held = self._x, self._y, self._buttons
@@ -86,9 +94,6 @@ class Tablet:
             if buttons == held and x != last_x and y != last_y:
                 fill(block, moves * len(_MOVE) + _VALUE, x, EV_ABS, ABS_Y, y)
                 moves += 1
-                if moves == _BLOCK:
-                    out += block
-                    moves = 0
             else:
                 out += memoryview(block)[: moves * len(_MOVE)]
                 moves = 0

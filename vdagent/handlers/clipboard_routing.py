@@ -59,13 +59,12 @@ class Pending:
         return True
 
     def answered(self, selection: int, type_: int) -> int | None:
-        """An answer came: the type that was asked for, which `type_` need not be; None if unasked."""
-        same = [w for w in self._waiting if w[0] == selection]
-        exact = [w for w in same if w[1] == type_]
-        for found in (exact or same)[:1]:
-            self._waiting.remove(found)
-            found[2].cancel()
-            return found[1] if type_ == ClipboardType.NONE else type_
+        """An answer came, NONE to the oldest: the type that was asked for, or None if nobody asked."""
+        for waiting in self._waiting:
+            if waiting[0] == selection and type_ in (waiting[1], ClipboardType.NONE):
+                self._waiting.remove(waiting)
+                waiting[2].cancel()
+                return waiting[1]
         return None
 
     def expire_all(self) -> None:
@@ -95,7 +94,8 @@ class ClipboardRouting:
         self._served: Agent | None = None  # the active one until `active_changed`; its pastes wait
         self._of_host = Pending(call_later, ANSWER_S, self._answer_host)
         self._of_guest = Pending(call_later, PASTE_S, self._answer_guest)
-        self._late: set[int] = set()  # what changed hands while the session was locked
+        # Selections that changed hands while the session was locked: does the guest's offer count?
+        self._late: dict[int, bool] = {}
         self._to_agent: Agent | None = None  # takes the Clipboard message in parts from the host
         self._to_host: Agent | None = None  # gives the one to the host
 
@@ -111,7 +111,7 @@ class ClipboardRouting:
             sharing.offers.pop(msg.selection, None)
             sharing.send(ClipboardGrab(msg.selection, msg.types))
         else:
-            self._late.add(msg.selection)
+            self._late[msg.selection] = False
 
     def host_request(self, msg: ClipboardRequest) -> None:
         sharing = self._sessions.sharing
@@ -150,7 +150,7 @@ class ClipboardRouting:
         if self._sessions.sharing is not None:
             self._sessions.sharing.send(msg)
         else:
-            self._late.add(msg.selection)
+            self._late.setdefault(msg.selection, False)
 
     # -- from an agent ---------------------------------------------------------------------------
 
@@ -158,10 +158,10 @@ class ClipboardRouting:
         if msg.selection not in SELECTIONS:
             return
         agent.offers[msg.selection] = msg.types
-        if agent is self._sessions.active:
+        if agent is self._sessions.sharing:
             self.client_offers.pop(msg.selection, None)
-            if self._sessions.sharing is None:
-                self._late.add(msg.selection)
+        elif agent is self._sessions.active:
+            self._late[msg.selection] = True
         self._offer(agent, msg.selection)
 
     def agent_request(self, agent: Agent, msg: ClipboardRequest) -> None:
@@ -203,7 +203,7 @@ class ClipboardRouting:
         agent.offers.pop(msg.selection, None)
         if agent is self._sessions.active and msg.selection in self.guest_owned:
             if self._sessions.sharing is None:
-                self._late.add(msg.selection)
+                self._late[msg.selection] = False
             else:
                 self.guest_owned.discard(msg.selection)
                 self._host.send(msg)
@@ -215,13 +215,13 @@ class ClipboardRouting:
         self._of_host.expire_all()
         self._of_guest.expire_all()
         if self._served is not None:
-            for selection in sorted(self._late | self.client_offers.keys()):
+            for selection in sorted(self._late.keys() | self.client_offers):
                 self._served.send(ClipboardRelease(selection))
         self._served = active
         for selection in sorted(self.guest_owned):
             self._host.send(ClipboardRelease(selection))
         self.guest_owned.clear()
-        self._late = set(self.client_offers)
+        self._late = dict.fromkeys(self.client_offers, False)
         if active is not None:
             self.sharing_changed()
 
@@ -232,8 +232,10 @@ class ClipboardRouting:
             self._of_host.expire_all()
             self._of_guest.expire_all()
             return
-        late, self._late = self._late, set()
-        for selection in sorted(late):
+        late, self._late = self._late, {}
+        for selection, guests_counts in sorted(late.items()):
+            if guests_counts:
+                self.client_offers.pop(selection, None)
             if selection in self.client_offers:
                 sharing.offers.pop(selection, None)
                 sharing.send(ClipboardGrab(selection, self.client_offers[selection]))

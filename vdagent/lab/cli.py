@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--qemu", default="qemu-system-x86_64", metavar="BINARY")
     add("--spice-options", default="", metavar="LIST", help="for example disable-copy-paste=on")
     add("--vnc", type=Path, metavar="PATH", help="VNC socket, with --chardev qemu-vdagent")
+    add("--dbus", metavar="ADDRESS", help="bus for a D-Bus display, with --chardev qemu-vdagent")
     add("-d", "--debug", action="store_true", help="say what happens at the port")
     return result
 

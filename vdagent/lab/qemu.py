@@ -34,6 +34,8 @@ class LabOptions(NamedTuple):
     spice_options: str = ""
     vnc: Path | None = None
     """VNC socket of a lab with the qemu-vdagent chardev."""
+    dbus: str | None = None
+    """Address of the bus on which a lab with the qemu-vdagent chardev offers its D-Bus display."""
 
 
 class Paths(NamedTuple):
@@ -106,13 +108,19 @@ def uri(options: LabOptions, paths: Paths) -> str:
 
 def _display(options: LabOptions, paths: Paths) -> list[str]:
     if options.chardev == "qemu-vdagent":
-        return ["-vnc", f"unix:{options.vnc or paths.vnc}"]
+        bus = [] if options.dbus is None else ["-display", f"dbus,addr={_quoted(options.dbus)}"]
+        return ["-vnc", f"unix:{options.vnc or paths.vnc}", *bus]
     where = f"unix=on,addr={paths.spice}"
     if options.listen is not None:
         host, port = _tcp_address(options.listen)
         where = f"addr={host},port={port}"
     extra = f",{options.spice_options}" if options.spice_options else ""
     return ["-spice", f"{where},disable-ticketing=on{extra}"]
+
+
+def _quoted(value: str) -> str:
+    """A value in one of QEMU's lists of options."""
+    return value.replace(",", ",,")
 
 
 def command_line(options: LabOptions, paths: Paths) -> list[str]:

@@ -208,7 +208,7 @@ class Viewer:
 
     def do_cancel_files(self) -> None:
         """Cancel what still runs, as a viewer's button does."""
-        # spice-gtk tells the agent only of a transfer that has begun to send data.
+        # spice-gtk tells the agent, but only sends that with the next message to it.
         for task in self.transfers:
             task.cancel()
 

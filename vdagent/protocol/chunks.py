@@ -28,6 +28,7 @@ PORTS = 3  # the C daemon accepts 0 as well
 _MOUSE = Struct("<IIIIQIIIIB")  # chunk header, message header, x, y, buttons, display_id
 _MOUSE_CHUNK = _MOUSE.size - CHUNK.size
 _MOUSE_BODY = _MOUSE_CHUNK - MESSAGE.size
+_MOUSE_STATE = int(MessageType.MOUSE_STATE)  # comparing with the enum's member is slower
 
 Mouse = tuple[int, int, int, int]  # x, y, buttons, display_id
 
@@ -49,6 +50,7 @@ class _PortStream:
     def __init__(self, port: int, sink: ChunkSink) -> None:
         self._port = port
         self._sink = sink
+        self.part, self.end = sink.part, sink.end
         self.reader = FrameReader(MESSAGE, self)
 
     def plan(self, header: tuple[Any, ...]) -> Plan:
@@ -62,12 +64,6 @@ class _PortStream:
 
     def begin(self, header: tuple[Any, ...], collected: bytearray) -> None:
         self._sink.begin(header[1], header[3], collected)
-
-    def part(self, view: memoryview) -> None:
-        self._sink.part(view)
-
-    def end(self) -> None:
-        self._sink.end()
 
 
 class ChunkReader:
@@ -89,28 +85,31 @@ class ChunkReader:
         offset, end = 0, len(data)
         mouse: list[Mouse] = []
         while offset < end:
-            starts = not self._left and not self._cut_header and end - offset >= _MOUSE.size
-            if starts:
-                port, size, protocol, type_, _, body, x, y, buttons, display = _MOUSE.unpack_from(
-                    data, offset
-                )
-                if (
-                    type_ == MessageType.MOUSE_STATE
-                    and size == _MOUSE_CHUNK
-                    and body == _MOUSE_BODY
-                    and protocol == PROTOCOL
-                    and port < PORTS
-                    and self._streams[port].idle
-                ):
-                    mouse.append((x, y, buttons, display))
-                    offset += _MOUSE.size
+            if not self._left and not self._cut_header and end - offset >= _MOUSE.size:
+                port, size = CHUNK.unpack_from(data, offset)
+                if size == _MOUSE_CHUNK and port < PORTS and self._streams[port].idle:
+                    _, _, protocol, type_, _, body, x, y, buttons, display = _MOUSE.unpack_from(
+                        data, offset
+                    )
+                    if type_ == _MOUSE_STATE and body == _MOUSE_BODY and protocol == PROTOCOL:
+                        mouse.append((x, y, buttons, display))
+                        offset += _MOUSE.size
+                        continue
+                if mouse:
+                    self._sink.mouse(mouse)
+                    mouse = []
+                self._start(port, size)
+                offset += CHUNK.size
+                # The bulk of a large message: whole chunks, none of them its last.
+                stop, stream = offset + size, self._streams[port]
+                if stop <= end and stream.left > size > 0:
+                    self._left = 0
+                    stream.take_body(data[offset:stop])
+                    offset = stop
                     continue
             if mouse:
                 self._sink.mouse(mouse)
                 mouse = []
-            if starts:
-                self._start(port, size)
-                offset += CHUNK.size
             offset += self._take(data[offset:])
         if mouse:
             self._sink.mouse(mouse)

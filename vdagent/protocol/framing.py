@@ -43,6 +43,7 @@ class FrameReader:
     def __init__(self, layout: Struct, sink: FrameSink) -> None:
         self._layout = layout
         self._sink = sink
+        self._part = sink.part
         self._cut_header = bytearray()
         self.reset()
 
@@ -51,8 +52,9 @@ class FrameReader:
         self._cut_header.clear()
         self._header: tuple[Any, ...] | None = None
         self._body = bytearray()
+        self._collect = 0  # bytes of the body to collect, then the others are streamed
         self._have = 0  # collected bytes in _body
-        self._left = 0  # bytes of the body still to come
+        self.left = 0  # bytes of the body still to come
         self._streaming = False
         self._skipping = False
 
@@ -68,9 +70,9 @@ class FrameReader:
             taken = self._take_header(data)
             if self._header is None:
                 return taken
-        if self._left:
-            taken += self._take_body(data[taken : taken + self._left])
-        if not self._left:
+        if self.left:
+            taken += self.take_body(data[taken : taken + self.left])
+        if not self.left:
             self._finish()
         return taken
 
@@ -90,21 +92,28 @@ class FrameReader:
     def _start(self, header: tuple[Any, ...]) -> None:
         plan = self._sink.plan(header)
         self._header = header
-        self._left = plan.size
+        self.left = plan.size
         self._skipping = plan.collect < 0
         self._streaming = False
         self._have = 0
-        self._body = bytearray(max(plan.collect, 0))
+        self._collect = plan.collect
+        self._body = bytearray()
 
-    def _take_body(self, data: memoryview) -> int:
+    def take_body(self, data: memoryview) -> int:
+        """Take bytes of the current body, not past its end: what `feed` does between its ends."""
         taken = len(data)
-        self._left -= taken
+        self.left -= taken
         if self._streaming:
             if taken:
-                self._sink.part(data)
+                self._part(data)
             return taken
         if self._skipping:
             return taken
+        if not self.left and self._collect == taken and not self._have:
+            self._body, self._have = bytearray(data), taken  # whole at once: no zeros first
+            return taken
+        if not self._have:
+            self._body = bytearray(self._collect)
         body = self._body
         room = len(body) - self._have
         if taken <= room:
@@ -113,11 +122,11 @@ class FrameReader:
         else:
             body[self._have :] = data[:room]
             self._have += room
-        if self._have == len(body) and (self._left or taken > room):
+        if self._have == len(body) and (self.left or taken > room):
             self._streaming = True
             self._sink.begin(self._header or (), body)
             if taken > room:
-                self._sink.part(data[room:])
+                self._part(data[room:])
         return taken
 
     def _finish(self) -> None:

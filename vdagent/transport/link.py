@@ -27,6 +27,10 @@ _BACKLOG_S = 0.0005
 _IOV_MAX = 512  # the kernel takes 1024 segments
 
 
+# One for all links: what is read is handled before anything else is.
+_READ_BUFFER = memoryview(bytearray(READ_SIZE))
+
+
 class Link:
     """Moves bytes of one non-blocking file descriptor, which it owns.
 
@@ -48,7 +52,6 @@ class Link:
         self._on_data = on_data
         self._on_end = on_end
         self._on_drained = on_drained
-        self._view = memoryview(bytearray(READ_SIZE))
         self._budget = 1
         self._woken = 0.0
         self._queue: deque[Buffer] = deque()
@@ -83,7 +86,7 @@ class Link:
 
     def _readable(self) -> None:
         have = reads = 0
-        view = self._view
+        view = _READ_BUFFER
         read = self._file.readinto
         ended: str | None = None
         try:
@@ -132,13 +135,24 @@ class Link:
             return
         pending = list(buffers)
         done, offset = (0, 0) if self._queue else self._write_now(pending)
+        views: list[memoryview] = []
         for buffer in pending[done:]:
-            rest: Buffer = memoryview(buffer)[offset:] if offset else buffer
+            rest = memoryview(buffer)[offset:]
             offset = 0
-            kept = bytes(rest) if isinstance(buffer, memoryview) else rest
-            self._queue.append(kept)
-            self.queued += len(kept)
+            if isinstance(buffer, memoryview):
+                views.append(rest)
+            else:
+                self._enqueue(b"".join(views))
+                views = []
+                self._enqueue(rest)
+        # One block, not thousands of 2 KiB pieces: those would stay in the heap for ever.
+        self._enqueue(b"".join(views))
         self._start_writing()
+
+    def _enqueue(self, buffer: Buffer) -> None:
+        if len(buffer):
+            self._queue.append(buffer)
+            self.queued += len(buffer)
 
     def _write_now(self, buffers: list[Buffer]) -> tuple[int, int]:
         """Write as much as fits: how many whole buffers, and how many bytes of the next one."""

@@ -61,7 +61,8 @@ class VirtioPort:
         self._timer: asyncio.TimerHandle | None = None
         self._retry_s = FIRST_RETRY_S
         self._is_device = False
-        self._host_absent = False
+        self._host_absent = False  # on this connection, so far
+        self._host_was_absent = False  # on the last one, so that opening this one is no news
         self._paused = False
         self._last_complaint = ""
         # Set where udev tells us about the node: no need to look for it then.
@@ -117,16 +118,24 @@ class VirtioPort:
     def _try_open(self) -> None:
         self._timer = None
         try:
-            fd = self._open_path()
+            self._link = self._open_link()
         except OSError as error:
             self._complain(error)
             if not (self.is_watched and error.errno in (errno.ENOENT, errno.ENODEV)):
                 self._retry()
             return
         self._paused = self._host_absent = False
-        self._link = Link(fd, self._received, self._ended, self._on_drained)
-        log.info("port: %s is open", self.path)
+        if not self._host_was_absent:
+            log.info("port: %s is open", self.path)
         self._on_open()
+
+    def _open_link(self) -> Link:
+        fd = self._open_path()
+        try:
+            return Link(fd, self._received, self._ended, self._on_drained)
+        except PermissionError:  # epoll's word for what cannot be waited for, like a plain file
+            os.close(fd)
+            raise OSError(errno.ENOTTY, "not a port") from None
 
     def _open_path(self) -> int:
         if not stat.S_ISSOCK(os.stat(self.path).st_mode):
@@ -162,6 +171,7 @@ class VirtioPort:
 
     def _received(self, data: memoryview) -> None:
         self._retry_s = FIRST_RETRY_S
+        self._host_was_absent = False
         self._on_data(data)
 
     def _ended(self, reason: str) -> None:
@@ -186,6 +196,7 @@ class VirtioPort:
         if not self._host_absent:
             return self.pause(self._paused)
         if waited_s >= max(self._retry_s, 0.5):
+            self._host_was_absent = True
             return self._lost("the host is not attached")
         self._loop.call_later(
             pause_s, self._wait_for_host, link, min(pause_s * 2, 0.25), waited_s + pause_s

@@ -26,7 +26,7 @@ PACKAGES = (
     *("iproute2", "xserver-xorg-core", "xserver-xorg-input-libinput", "xinit", "xauth", "openbox"),
     *("x11-xserver-utils", "xclip", "xdotool", "python3", "apt"),
     # What our package depends on: there is no network in the guest.
-    *("python3-xlib", "python3-pyudev", "python3-dbus-next"),
+    *("python3-xlib", "python3-pyudev", "python3-dbus-next", "python3-cffi-backend"),
 )
 # Where each file of ours goes; units are enabled by the links.
 PLACES = {

@@ -50,6 +50,18 @@ class Setup:
         self.routing.agent_grab(self.a, ClipboardGrab(selection, types))
         self.host.take()
 
+    def begins(self, agent: FakeAgent) -> None:
+        """A large answer to the host begins."""
+        self.routing.host_request(ClipboardRequest(0, TEXT))
+        agent.take()
+        self.routing.agent_begin(agent, BIG)
+
+    def host_begins(self) -> None:
+        """A large answer to the session begins."""
+        self.routing.agent_request(self.a, ClipboardRequest(0, TEXT))
+        self.host.take()
+        self.routing.host_begin(BIG)
+
     def client_owns(self, *types: int, selection: int = 0) -> None:
         self.routing.host_grab(ClipboardGrab(selection, types, 0))
         self.a.take()
@@ -121,6 +133,22 @@ def test_none_answers_with_the_type_that_was_asked_for(s: Setup) -> None:
     s.host.take()
     s.routing.host_data(Clipboard(1, 0, b""))
     assert s.a.sent[-1] == empty(PNG, 1)
+
+
+def test_data_that_nobody_waits_for_goes_nowhere(s: Setup) -> None:
+    s.routing.agent_data(s.a, Clipboard(0, TEXT, b"unasked"))
+    s.routing.agent_begin(s.a, BIG)
+    s.routing.agent_part(s.a, PART)
+    s.routing.agent_end(s.a, END)
+    s.routing.host_data(Clipboard(0, TEXT, b"unasked"))
+    s.routing.host_begin(BIG)
+    s.routing.host_part(PART)
+    s.routing.host_end(END)
+    assert s.host.sent == s.a.sent == []
+    s.routing.host_request(ClipboardRequest(0, TEXT))
+    s.clock.advance(ANSWER_S)
+    s.routing.agent_data(s.a, Clipboard(0, TEXT, b"late"))
+    assert s.host.sent == [empty(TEXT)]
 
 
 @pytest.mark.parametrize("selection", [2, 255])
@@ -289,6 +317,7 @@ def test_a_session_that_is_replaced_withdraws_its_offers(s: Setup) -> None:
     b = s.join("b")
     assert s.host.take() == [ClipboardRelease(0)]
     assert b.take() == [ClipboardGrab(1, (PNG,))]
+    assert s.a.take() == [ClipboardRelease(1)]
     s.leave(b)
     assert s.host.take() == [ClipboardGrab(0, (TEXT,))]
     assert s.a.take() == [ClipboardGrab(1, (PNG,))]
@@ -341,9 +370,9 @@ def test_large_ones_pass_in_parts_both_ways(s: Setup) -> None:
 
 def test_only_one_at_a_time_to_the_host(s: Setup) -> None:
     """Two sessions can get here: the one before is still sending when the next becomes active."""
-    s.routing.agent_begin(s.a, BIG)
+    s.begins(s.a)
     b = s.join("b")
-    s.routing.agent_begin(b, BIG)
+    s.begins(b)
     s.routing.agent_part(b, PART)
     s.routing.agent_part(s.a, PART)
     s.routing.agent_end(b, END)
@@ -352,7 +381,7 @@ def test_only_one_at_a_time_to_the_host(s: Setup) -> None:
 
 
 def test_the_rest_goes_to_who_got_the_beginning(s: Setup) -> None:
-    s.routing.host_begin(BIG)
+    s.host_begins()
     b = s.join("b")
     s.routing.host_part(PART)
     s.routing.host_end(END)
@@ -361,13 +390,13 @@ def test_the_rest_goes_to_who_got_the_beginning(s: Setup) -> None:
 
 
 def test_a_session_that_dies_while_sending_costs_the_port(s: Setup) -> None:
-    s.routing.agent_begin(s.a, BIG)
+    s.begins(s.a)
     s.leave(s.a)
     assert len(s.host.reopened) == 1
 
 
 def test_a_session_that_dies_while_receiving_costs_nothing(s: Setup) -> None:
-    s.routing.host_begin(BIG)
+    s.host_begins()
     s.leave(s.a)
     s.routing.host_part(PART)
     s.routing.host_end(END)
@@ -376,7 +405,7 @@ def test_a_session_that_dies_while_receiving_costs_nothing(s: Setup) -> None:
 
 
 def test_a_client_that_leaves_while_sending_costs_the_session(s: Setup) -> None:
-    s.routing.host_begin(BIG)
+    s.host_begins()
     s.routing.client_gone()
     s.routing.host_part(PART)
     assert len(s.a.dropped) == 1
@@ -385,7 +414,7 @@ def test_a_client_that_leaves_while_sending_costs_the_session(s: Setup) -> None:
 
 def test_a_client_that_leaves_while_receiving_costs_nothing(s: Setup) -> None:
     """The host counts the message's bytes on: without the rest nothing else could ever be said."""
-    s.routing.agent_begin(s.a, BIG)
+    s.begins(s.a)
     s.routing.client_gone()
     s.routing.agent_part(s.a, PART)
     s.host.sending_parts = False
@@ -395,7 +424,7 @@ def test_a_client_that_leaves_while_receiving_costs_nothing(s: Setup) -> None:
 
 
 def test_a_lost_host_forgets_the_message_it_was_getting(s: Setup) -> None:
-    s.routing.agent_begin(s.a, BIG)
+    s.begins(s.a)
     s.host.sending_parts = False  # as on a new connection
     s.routing.client_gone()
     s.routing.agent_part(s.a, PART)

@@ -24,7 +24,8 @@ def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param == "start time":
         monkeypatch.setattr(peers, "SO_PEERPIDFD", NO_SUCH_OPTION)
     else:
-        with socket.socketpair()[0] as probe:
+        one, other = socket.socketpair()
+        with one as probe, other:
             try:
                 os.close(probe.getsockopt(socket.SOL_SOCKET, peers.SO_PEERPIDFD))
             except OSError as error:

@@ -60,6 +60,7 @@ class MutterClipboard:
         self._service = Service(address, self)
         self._session: ClipboardSession | None = None
         self._guest: _GuestOwner | None = None
+        self._present: tuple[str, ...] | None = None  # the types of the owner, while binding
         self._seen = NOBODY  # the types of the owner, ours too, that was told last
         self._vacancy: asyncio.TimerHandle | None = None
         self._reading = asyncio.Lock()
@@ -86,20 +87,20 @@ class MutterClipboard:
     # Mutter comes and goes.
 
     async def bind(self, bus: Bus) -> None:
-        before, self._seen = self._seen, NOBODY
+        self._present = NOBODY
         session = await ClipboardSession.open(bus, self)
-        present = self._seen
+        present, self._present = self._present, None
         self._session = session
         if not present:
             self._forget()
-        elif present != before and not _is_copy(present, before):
+        elif present != self._seen and not _is_copy(present, self._seen):
             self._meet(present)
         # else: what is there was there before; the viewer's offer, if any, is newer
         if self._wanted is not None:
             self._settle()
 
     def unbind(self, gone: bool) -> None:
-        self._session = None
+        self._session = self._present = None
         self._owns = self._overtaken = False
         self._early = None
         if self._settling is not None:
@@ -118,7 +119,8 @@ class MutterClipboard:
 
     def on_owner(self, mime_types: Sequence[str], ours: bool) -> None:
         if self._session is None:
-            self._seen = tuple(mime_types)  # `bind` sees to it
+            if self._present is not None:
+                self._present = tuple(mime_types)
         elif ours:
             self._overtaken, self._owns = False, True
             self._seen = tuple(mime_types)
@@ -126,6 +128,7 @@ class MutterClipboard:
             pass
         elif not mime_types:
             self._owns = False
+            self._filled()
             self._vacancy = asyncio.get_running_loop().call_later(COPY_S, self._forget)
         elif self._filled() and _is_copy(mime_types, self._seen):
             self._keep(mime_types)

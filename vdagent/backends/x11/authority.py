@@ -12,7 +12,6 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 COOKIE = b"MIT-MAGIC-COOKIE-1"
 
@@ -36,9 +35,12 @@ def find_cookie(display_number: int) -> tuple[bytes, bytes]:
 
 
 def _entries() -> Iterator[tuple[int, bytes, bytes, bytes, bytes]]:
-    path = os.environ.get("XAUTHORITY") or Path(os.environ.get("HOME", "/")) / ".Xauthority"
+    path = os.environ.get("XAUTHORITY") or os.path.join(
+        os.environ.get("HOME", "/"), ".Xauthority"
+    )
     try:
-        raw = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            raw = file.read()
     except OSError:
         return  # servers that trust the local user need no cookie
     at = 0

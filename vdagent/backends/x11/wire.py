@@ -197,15 +197,19 @@ class Wire(asyncio.Protocol):
         # An error nobody waits for is typically the window of a program that has ended.
         if request is None or request.future.done():
             return
+        # A request that kept its future, whose result it is, would keep megabytes until the
+        # collector runs, which in an idle session is never.
+        future = request.future
+        del request.future
         if kind == 0:
-            request.future.set_exception(XRefusal(type(request).__name__, code))
-            request.future.exception()
+            future.set_exception(XRefusal(type(request).__name__, code))
+            future.exception()
             return
         try:
             request._parse_response(packet)
-            request.future.set_result(request)
+            future.set_result(request)
         except Exception as e:  # whatever python-xlib raises on a reply it cannot parse
-            request.future.set_exception(DesktopError(f"unreadable reply of the X server: {e}"))
+            future.set_exception(DesktopError(f"unreadable reply of the X server: {e}"))
 
     def _take_waiting(self, serial: int) -> Any | None:
         """The waiting request with this serial; those without reply before it have succeeded."""

@@ -1,39 +1,26 @@
 # SPDX-License-Identifier: MIT
+# Commands and options are what --help says.
+
+_vdagent_help() {
+    "$@" --help 2>/dev/null
+}
+
 _vdagent() {
-    local current=$2 previous=$3 command=${1##*/} words
-    case $command in
-    spice-vdagentd) command=daemon ;;
-    spice-vdagent) command=session ;;
-    *) command=${COMP_WORDS[1]} ;;
-    esac
-    if [[ ${1##*/} == vdagent && $COMP_CWORD == 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "daemon session install uninstall lab --help --version" -- "$current")
-        return
+    local program=$1 current=$2 previous=$3 words
+    if [[ ${program##*/} == vdagent ]]; then
+        if ((COMP_CWORD == 1)); then
+            words=$(_vdagent_help "$program" | sed -nE 's/^  ([a-z]+) .*/\1/p')
+            mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$current")
+            return
+        fi
+        set -- "$program" "${COMP_WORDS[1]}"
+    else
+        set -- "$program"
     fi
     case $previous in
-    -s | -S | -u | --virtio-serial-port-path | --vdagentd-socket | --uinput-device)
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-        return
-        ;;
-    --file-xfer-save-dir | --root)
-        mapfile -t COMPREPLY < <(compgen -d -- "$current")
-        return
-        ;;
-    --init)
-        mapfile -t COMPREPLY < <(compgen -W "systemd openrc runit s6 dinit" -- "$current")
-        return
-        ;;
-    esac
-    case $command in
-    daemon)
-        words="--debug --virtio-serial-port-path --vdagentd-socket --uinput-device --fake-uinput --foreground
-            --one-session --disable-session-integration --version --help" ;;
-    session)
-        words="--debug --virtio-serial-port-path --vdagentd-socket --foreground --file-xfer-save-dir
-            --file-xfer-open-dir --no-port-check --no-follow --display --version --help" ;;
-    install) words="--root --init --distribution --help" ;;
-    uninstall) words="--root --help" ;;
-    *) words=--help ;;
+    --init) words="systemd openrc runit s6 dinit" ;;
+    -[sSuf] | -*-path | -*-socket | -*-device | -*-dir | --root) words= ;;
+    *) words=$(_vdagent_help "$@" | sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p') ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
