@@ -24,8 +24,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent
 CACHE = TREE / ".cache"
+# What is made, not written: by us, by Python, and (the last two) by setuptools in an sdist.
 LEFT_OUT = shutil.ignore_patterns(
-    ".*", "__pycache__", "*.egg-info", "build", "dist", "demo-screenshot.png"
+    *(".*", "build", "dist", "demo-screenshot.png", "__pycache__", "*.egg-info"),
+    *("PKG-INFO", "setup.cfg"),
 )
 
 

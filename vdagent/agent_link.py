@@ -43,13 +43,13 @@ class AgentLink:
         self.login: Login | None = None
         self.desktop: GuestResolution | None = None
         self.offers: dict[int, tuple[int, ...]] = {}
-        self._on_messages, self._on_gone = on_messages, on_gone
+        self._on_messages, self._on_gone, self._on_drained = on_messages, on_gone, on_drained
         self._udscs = UdscsConnection.for_daemon()
         self._stalled_at = -1  # bytes sent when the queue was found full
         self._gone = False
-        self._admitted = self._paused = False
+        self._admitted = self._paused = self._held = False
         self._loop = asyncio.get_running_loop()
-        self.link = Link(connection.detach(), self._received, self._ended, on_drained)
+        self.link = Link(connection.detach(), self._received, self._ended, self._drained)
         self.link.pause_reading()
 
     def __str__(self) -> str:
@@ -80,10 +80,21 @@ class AgentLink:
         self._admitted = True
         self.pause(self._paused)
 
+    def hold(self) -> None:
+        """Leave the agent's bytes where they are until it has read what waits for it."""
+        self._held = True
+        self.pause(self._paused)
+
+    def _drained(self) -> None:
+        if self._held:
+            self._held = False
+            self.pause(self._paused)
+        self._on_drained()
+
     def pause(self, paused: bool) -> None:
         """Whether to leave the agent's bytes where they are."""
         self._paused = paused
-        if paused or not self._admitted:
+        if paused or self._held or not self._admitted:
             self.link.pause_reading()
         else:
             self.link.resume_reading()

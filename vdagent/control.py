@@ -78,7 +78,7 @@ class ControlServer:
     def _reply(self, line: bytes, uid: int) -> dict[str, Any]:
         try:
             question = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter for thousands of brackets
             return {"ok": False, "error": "not JSON"}
         if not isinstance(question, dict):
             return {"ok": False, "error": "not a JSON object"}

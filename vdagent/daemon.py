@@ -17,7 +17,7 @@ from typing import Any
 
 from . import lean
 from .admission import Admission
-from .agent_link import AgentLink
+from .agent_link import FULL, AgentLink
 from .errors import SystemFault
 from .handlers.clipboard_routing import ClipboardRouting
 from .handlers.file_routing import FileRouting
@@ -43,6 +43,8 @@ HOST_FULL = 1024 * 1024
 # Only answers to the host's own questions get it here: read no more of the host. Not sooner, for its
 # pointer has to move while a slow viewer takes a large clipboard.
 HOST_FLOODS = 4 * HOST_FULL
+# So many skipped messages of a connection are worth a warning each.
+SKIPPED_SAID = 20
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Daemon:
         self.admission = Admission(self.sessions, settings.session_integration)
         self._client_known = False
         self._host_waits = False
-        self._paused: AgentLink | None = None  # the active session, while the host is full
+        self._skipped = 0  # messages left out, on this connection to the host
+        self._paused: AgentLink | None = None  # the session that filled the host's queue
         self._tablet_timer: asyncio.TimerHandle | None = None
         self._tablet_complaint = ""
         self._port_watch: Any = None
@@ -102,7 +105,7 @@ class Daemon:
             m.MaxClipboard: _nothing,  # kept by the connection
             m.DisplayConfig: _nothing,  # wallpaper and fonts: a Windows matter
             m.Reply: _nothing,
-            Skipped: _log_skipped,
+            Skipped: lambda event: self._on_skipped(event, ""),
             Broken: self._on_broken,
         }
         self._FROM_AGENT: dict[type, Callable[[Agent, Any], None]] = {
@@ -115,7 +118,7 @@ class Daemon:
             m.ClipboardEnd: self.clipboard.agent_end,
             m.ClipboardRelease: self.clipboard.agent_release,
             m.FileXferStatus: self.files.agent_status,
-            Skipped: _log_skipped_of_agent,
+            Skipped: lambda agent, event: self._on_skipped(event, f" of the {agent}"),
         }
 
     # -- the host --------------------------------------------------------------------------------
@@ -137,6 +140,7 @@ class Daemon:
 
     def _host_opened(self) -> None:
         self._host_waits = False
+        self._skipped = 0
         self.host.announce()
 
     def _host_lost(self) -> None:
@@ -165,6 +169,12 @@ class Daemon:
     def _on_broken(self, event: Broken) -> None:
         self.host.reopen(event.reason)
 
+    def _on_skipped(self, event: Skipped, whose: str) -> None:
+        """Say it, unless it is said all the time: a peer must not fill the log."""
+        self._skipped += 1
+        level = logging.WARNING if self._skipped <= SKIPPED_SAID else logging.DEBUG
+        log.log(level, "%s: skipped %s%s", "session" if whose else "host", event.reason, whose)
+
     def _on_mouse(self, event: MouseStates) -> None:
         if not self.mouse.handle(event.states):
             self._settle()
@@ -186,8 +196,13 @@ class Daemon:
             peer.close()
 
     def _from_agent(self, agent: AgentLink, messages: list[udscs.FromAgent]) -> None:
+        was_active, before = self.sessions.active, self.host.queued
         for msg in messages:
             self._FROM_AGENT[type(msg)](agent, msg)
+        if agent is was_active and self.host.queued > max(before, HOST_FULL):
+            self._pause(agent)
+        if agent.link.queued > (2 * FULL if agent is self.sessions.active else HOST_FULL):
+            agent.hold()  # these are our answers: it asks on and reads none
         self._back_pressure()
 
     def _on_resolution(self, agent: Agent, msg: udscs.GuestResolution) -> None:
@@ -201,6 +216,7 @@ class Daemon:
         self.clipboard.agent_gone(agent)
         self.files.agent_gone(agent)
         self.sessions.remove(agent)
+        self._back_pressure()
 
     def _active_changed(self, active: Agent | None) -> None:
         log.info("session: active is %s", f"the {active}" if active else "none")
@@ -275,21 +291,22 @@ class Daemon:
 
     def _back_pressure(self) -> None:
         """Read the host only while its receivers have room, and the session while the host has."""
-        active, pointer = self.sessions.active, self.mouse.pointer
+        pointer = self.mouse.pointer
         host_waits = (
             self.host.queued > HOST_FLOODS
             or (pointer is not None and pointer.backlog > 0)
-            or (isinstance(active, AgentLink) and active.is_full)
+            or any(link.is_full for link in self.admission.links)
         )
         if host_waits != self._host_waits:
             self._host_waits = host_waits
             self.host.pause(host_waits)
-        paused = active if self.host.queued > HOST_FULL else None
-        if paused is not self._paused:
-            self._pause(paused if isinstance(paused, AgentLink) else None)
+        if self.host.queued <= HOST_FULL or self._paused is not self.sessions.active:
+            self._pause(None)
 
     def _pause(self, link: AgentLink | None) -> None:
-        """Leave the bytes of this session where they are, and of no other: it alone feeds the host."""
+        """Leave the bytes of this session where they are, and of no other: it feeds the host."""
+        if link is self._paused:
+            return
         if self._paused is not None:
             self._paused.pause(False)
         self._paused = link
@@ -312,14 +329,6 @@ class Daemon:
 
 def _nothing(msg: object) -> None:
     """A message that is understood and means nothing here."""
-
-
-def _log_skipped(event: Skipped) -> None:
-    log.warning("host: skipped %s", event.reason)
-
-
-def _log_skipped_of_agent(agent: Agent, event: Skipped) -> None:
-    log.warning("session: skipped %s of the %s", event.reason, agent)
 
 
 async def run(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -154,6 +155,8 @@ def _downloads(settings: Settings) -> FileStore:
     from .backends.downloads import Downloads
 
     async def has_desktop_icons() -> bool:
+        if settings.display is None and os.environ.get("WAYLAND_DISPLAY"):
+            return False  # and asking X would start XWayland
         from .backends.x11.window_manager import has_desktop_icons
 
         return await has_desktop_icons(settings.display)

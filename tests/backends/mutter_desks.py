@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,19 +14,17 @@ import pytest
 from tests.backends.desks import ClipboardDesk, Listener, X11App
 from tests.backends.wayland_desks import WaylandGuest
 from tests.support.compositors import Compositor, mutter
+from tests.support.mutter_keyboard import add_keyboard
 from tests.support.tools import require
 from vdagent.backends import pipes
 from vdagent.backends.base import Format, Patience, Selection
-from vdagent.backends.dbus import Bus, BusError
+from vdagent.backends.dbus import Bus
 from vdagent.backends.mime import MIME_TYPES
 from vdagent.backends.mutter.desktop import MutterDesktop
-from vdagent.backends.mutter.session import NAME, ClipboardSession
+from vdagent.backends.mutter.session import ClipboardSession
 from vdagent.backends.split import OnlyFor, SplitClipboard
 from vdagent.backends.x11.desktop import connect as connect_x11
 from vdagent.errors import DesktopError
-
-REMOTE_DESKTOP = (NAME, "/org/gnome/Mutter/RemoteDesktop", NAME)
-SHIFT = 0xFFE1
 
 
 def bus_address(compositor: Compositor) -> str:
@@ -33,23 +32,9 @@ def bus_address(compositor: Compositor) -> str:
 
 
 async def ready(compositor: Compositor) -> Bus:
-    """Wait for Mutter's names, which come after its socket, and give the seat a keyboard.
-
-    It stays for as long as the bus that is returned; without one wl-copy cannot copy.
-    """
-    async with asyncio.timeout(20):
-        while True:
-            bus = await Bus.connect(bus_address(compositor))
-            try:
-                (path,) = await bus.call(REMOTE_DESKTOP, "CreateSession")
-                session = (NAME, path, f"{NAME}.Session")
-                await bus.call(session, "Start")
-                for pressed in (True, False):
-                    await bus.call(session, "NotifyKeyboardKeysym", "ub", SHIFT, pressed)
-                return bus
-            except BusError:
-                bus.close()
-                await asyncio.sleep(0.02)
+    """Wait for Mutter, and give it a keyboard for as long as the bus that is returned."""
+    bus, _ = await add_keyboard(bus_address(compositor))
+    return bus
 
 
 class MutterApp:
@@ -107,7 +92,7 @@ class MutterApp:
             return
         fd = await self._session.write(serial)
         if mime_type in self._stall:
-            pipes.os.write(fd, self._contents[mime_type][:7])
+            os.write(fd, self._contents[mime_type][:7])
             self._held.append(fd)
             return
         try:
@@ -120,7 +105,7 @@ class MutterApp:
         """Exit."""
         self._bus.close()
         while self._held:
-            pipes.os.close(self._held.pop())
+            os.close(self._held.pop())
 
 
 class MutterGuest(WaylandGuest):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.backends.desks import Listener
-from tests.support.compositors import kwin, sway
+from tests.backends.mutter_desks import ready
+from tests.support.compositors import kwin, mutter, sway
 from tests.support.xservers import xvfb
 from vdagent import desktops
 from vdagent.backends.base import Format, Selection
@@ -59,6 +60,28 @@ async def test_kde(directory: Path, heard: Listener, caplog: pytest.LogCaptureFi
         assert desktop.clipboard.selections == frozenset(Selection)
         await desktop.close()
         assert "desktop: outputs by kde_output_management_v2" in caplog.messages
+
+
+async def test_gnome(
+    directory: Path,
+    heard: Listener,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with mutter(directory, x11=True) as compositor:
+        keyboard = await ready(compositor)
+        monkeypatch.setenv("XAUTHORITY", compositor.environment["XAUTHORITY"])
+        desktop = await connect(listeners(heard), environment=compositor.environment)
+        assert desktop.clipboard.selections == frozenset(Selection)
+        assert (await desktop.display.layout()).outputs[0].name == "Meta-0"
+        await desktop.close()
+        keyboard.close()
+        assert heard.lost == []
+        assert caplog.messages == [
+            "desktop: CLIPBOARD and outputs by Mutter's D-Bus services, for it has no data-control",
+            f"desktop: PRIMARY by XWayland at {compositor.environment['DISPLAY']}; "
+            "Mutter passes it on both ways",
+        ]
 
 
 async def test_x11(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:

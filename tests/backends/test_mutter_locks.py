@@ -110,7 +110,8 @@ async def test_the_bus_goes(tmp_path: Path) -> None:
             assert len(listener.lost) == 1
 
 
-async def test_no_mutter(tmp_path: Path) -> None:
+async def test_no_mutter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "OPEN_S", 0.1)
     listener = Listener()
     with private_bus(tmp_path) as bus:
         desktop = MutterDesktop(bus.address, listener, listener, listener.lost.append)

@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.compositors import BUS_CONFIG
-from tests.support.processes import spawn, stop, wait_for
-from tests.support.tools import require
+from tests.support.buses import private_bus
 from vdagent.backends.base import Note
 from vdagent.backends.dbus import Bus, Message, MessageType
 from vdagent.backends.notifications import SERVICE, DesktopNotes
@@ -22,15 +20,10 @@ from vdagent.backends.notifications import SERVICE, DesktopNotes
 @pytest.fixture
 def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a private bus, which is this session's."""
-    require("dbus-daemon")
-    config = tmp_path / "bus.conf"
-    config.write_text(BUS_CONFIG.format(path=tmp_path / "bus"))
-    process = spawn(["dbus-daemon", "--nofork", f"--config-file={config}"], log=tmp_path / "log")
-    wait_for((tmp_path / "bus").exists, 10, "dbus-daemon")
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    yield f"unix:path={tmp_path}/bus"
-    stop(process)
+    with private_bus(tmp_path) as bus:
+        yield bus.address
 
 
 class Server:

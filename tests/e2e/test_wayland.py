@@ -23,7 +23,7 @@ TEXT = "Grüße — 你好 🖱\nsecond line\n"
 PNG = png(640, 400)
 
 
-@pytest.fixture(params=["sway", "kwin"])
+@pytest.fixture(params=["sway", "kwin", "mutter"])
 def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WaylandGuest]:
     require("qemu-system-x86_64", "wl-copy", "wl-paste")
     with WaylandGuest(tmp_path, request.param) as guest:

@@ -69,8 +69,17 @@ class Desk:
         """An X program owns the selection from now on."""
         path = self.directory / f"copied-{time.monotonic_ns()}"
         path.write_bytes(data)
-        argv = ["xclip", "-quiet", "-selection", SELECTIONS[selection], "-t", target, "-i", path]
-        self._owners[SELECTIONS[selection]] = process = spawn(argv, env=self.env)  # type: ignore[list-item]
+        argv: list[str | Path] = [
+            "xclip",
+            "-quiet",
+            "-selection",
+            SELECTIONS[selection],
+            "-t",
+            target,
+            "-i",
+            path,
+        ]
+        self._owners[SELECTIONS[selection]] = process = spawn(argv, env=self.env)
         self._closing.callback(stop, process)
 
     def owner_exits(self, selection: int = 0) -> None:

@@ -223,9 +223,7 @@ def test_a_file_of_an_old_client_and_a_new_one(tmp_path: Path) -> None:
         directory.mkdir()
         with Rig(directory, kind) as rig:
             agent = rig.ready()
-            rig.host.send(
-                b"".join(message(Port.FILE_START, u32(i) + KEY_FILE) for i in range(130))
-            )
+            rig.host.send(b"".join(message(Port.FILE_START, u32(i) + KEY_FILE) for i in range(130)))
             said[kind] = [rig.host.expect(Port.FILE_STATUS) for _ in range(2)]
             agent.close()
             said[kind] += sorted(rig.host.expect(Port.FILE_STATUS) for _ in range(128))

@@ -297,6 +297,17 @@ def test_a_message_cut_by_a_hang_up(rig: Rig) -> None:
     rig.still_serves(agent)
 
 
+def test_a_host_that_asks_and_never_reads(rig: Rig) -> None:
+    agent = rig.ready()
+    before = rig.memory_kib()
+    rig.host.stream.flood(wire.request(wire.TEXT, 2) * 2000)
+    assert rig.memory_kib() - before < 32_000
+    assert agent.fence() is not None
+    rig.host.hang_up()
+    rig.host.greet()
+    rig.still_serves(agent)
+
+
 def test_unknown_types_without_end(rig: Rig) -> None:
     agent = rig.ready()
     rig.host.send(message(77, b"x" * 100) * 5000)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
 import signal
 import socket
 import stat
@@ -18,7 +17,7 @@ import pytest
 
 from tests.support import wire
 from tests.support.processes import spawn, stop, wait_for
-from tests.support.rig import Agent, Rig, Stream, program
+from tests.support.rig import Agent, Rig, program
 from tests.support.wire import CLIENT, Port, Uds, chunk, frame, header, u32
 
 # A second for the end, and as much again for a busy machine to start and stop a process.
@@ -62,20 +61,13 @@ def requests_wait(rig: Rig) -> None:
     agent.until(Uds.REQUEST)
 
 
-def flood(stream: Stream, data: bytes, calm_s: float = 0.3) -> None:
-    """Send `data` again and again until nothing of it was taken for `calm_s`."""
-    rest = memoryview(data)
-    while select.select([], [stream.socket], [], calm_s)[1]:
-        rest = rest[stream.socket.send(rest) :] or memoryview(data)
-
-
 def host_does_not_read(rig: Rig) -> None:
     """More than the socket takes waits for the host; the C daemon hangs in its flush."""
     agent = rig.ready()
     for _ in range(8):
         rig.host.send(wire.request(wire.TEXT))
         agent.until(Uds.REQUEST)
-    flood(agent, frame(Uds.DATA, 0, 1, bytes(240_000)))
+    agent.flood(frame(Uds.DATA, 0, 1, bytes(240_000)))
 
 
 def agent_does_not_read(rig: Rig) -> None:
@@ -84,7 +76,7 @@ def agent_does_not_read(rig: Rig) -> None:
     agent.say(Uds.REQUEST, 0, 1)
     rig.host.until(Port.REQUEST)
     rig.host.send(chunk(CLIENT, header(Port.CLIPBOARD, 200 << 20) + u32(0, 1) + bytes(2020)))
-    flood(rig.host.stream, chunk(CLIENT, bytes(2048)) * 64)
+    rig.host.stream.flood(chunk(CLIENT, bytes(2048)) * 64)
 
 
 STATES = [

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import strategies as st
 
 from vdagent.protocol.capabilities import Capabilities
@@ -39,7 +41,8 @@ capabilities = st.integers(0, (1 << 70) - 1).map(Capabilities)
 selection = st.integers(0, 255)
 type_lists = st.lists(u32, max_size=256).map(tuple)
 
-monitors = st.builds(MonitorConfig, u32, u32, u32, i32, i32)
+places = st.integers(-64 * 0xFFFF, 64 * 0xFFFF)
+monitors = st.builds(MonitorConfig, u16, u16, u32, places, places)
 plain_configs = st.builds(
     MonitorsConfig,
     st.lists(monitors, max_size=64).map(tuple),
@@ -71,7 +74,11 @@ def port_messages(caps: Capabilities) -> st.SearchStrategy[Message]:
     has_selection, has_serial = caps.bits >> 6 & 1, caps.bits >> 17 & 1
     of = selection if has_selection else st.just(0)
     serial = u32 if has_serial else st.none()
-    detailed = statuses if caps.bits >> 14 & 1 else st.builds(FileXferStatus, u32, st.sampled_from(range(4)))
+    detailed = (
+        statuses
+        if caps.bits >> 14 & 1
+        else st.builds(FileXferStatus, u32, st.sampled_from(range(4)))
+    )
     return st.one_of(
         st.builds(MouseState, u32, u32, u32, u8),
         configs,
@@ -123,4 +130,4 @@ daemon_messages = st.one_of(
 def cuts(stream: bytes, positions: list[int]) -> list[bytes]:
     """The stream cut at these positions, each taken modulo its length."""
     places = sorted({0, len(stream), *(p % (len(stream) + 1) for p in positions)})
-    return [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [stream[a:b] for a, b in pairwise(places)]

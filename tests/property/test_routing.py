@@ -166,6 +166,7 @@ class Routing(RuleBasedStateMachine):
     def the_screen_is_locked_or_unlocked(self, locked: bool) -> None:
         old = self.sharing
         assert self.active is not None
+        assert self.active.agent.login is not None
         self.active.agent.login.locked = locked
         self.sessions.decide()
         self.questions_of(old)

@@ -106,7 +106,9 @@ def host_streams(draw: st.DrawFn) -> bytes:
         else:
             msg: Message = draw(port_messages(caps))
             type_, body = int(msg.TYPE), bytes(msg.encode(caps))
-        cut = draw(st.sampled_from([2048, 2048, 1, 7, 20, 33]) if len(body) < 999 else st.just(2048))
+        cut = draw(
+            st.sampled_from([2048, 2048, 1, 7, 20, 33]) if len(body) < 999 else st.just(2048)
+        )
         data = wire.message(type_, body, port, cut)
         while data:
             size = 8 + struct.unpack_from("<I", data, 4)[0]
@@ -135,9 +137,7 @@ garbage = st.lists(
     st.binary(max_size=60)
     | st.builds(wire.u32, st.integers(0, 3), st.integers(0, 2050))
     | st.builds(wire.header, st.integers(0, 20), st.integers(0, 0xFFFFFFFF), st.integers(0, 2))
-    | st.builds(
-        wire.message, st.integers(0, 20), st.binary(max_size=40), st.integers(0, 4)
-    )
+    | st.builds(wire.message, st.integers(0, 20), st.binary(max_size=40), st.integers(0, 4))
     | st.just(wire.announce(True))
     | st.builds(
         lambda port, type_, size: wire.chunk(port, wire.header(type_, size) + bytes(100)),
@@ -181,7 +181,9 @@ def test_any_garbage_on_the_session_socket(stream: bytes, where: list[int], agen
 
 
 frames = st.builds(
-    lambda type_, arg1, arg2, size, body: struct.pack("=IIII", type_, arg1, arg2, size or len(body)) + body,
+    lambda type_, arg1, arg2, size, body: (
+        struct.pack("=IIII", type_, arg1, arg2, size or len(body)) + body
+    ),
     st.integers(0, 15),
     st.integers(0, 0xFFFFFFFF),
     st.integers(0, 0xFFFFFFFF),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -53,7 +54,12 @@ class PrivateBus:
         config.write_text(_CONFIG.format(path=self._path))
         argv = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"]
         self.process = spawn(argv, log=self._directory / "bus.log")
-        wait_for(self._path.exists, 10, "the bus's socket")
+        wait_for(self._listens, 10, "the bus's socket")
+
+    def _listens(self) -> bool:
+        """It is there a moment before anybody answers."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self._path)) == 0
 
     def stop(self) -> None:
         if self.process is not None:

@@ -276,7 +276,7 @@ def nested_mutter(directory: Path, *scales: int, logical: bool = False) -> Itera
     def start() -> subprocess.Popen[bytes]:
         (runtime / "wl-nested.lock").unlink(missing_ok=True)
         log = directory / "nested.log"
-        return _spawn_until(runtime / "wl-nested", argv, environment | own, log)
+        return _spawn_until(runtime / "wl-nested", in_tree(*argv), environment | own, log)
 
     with (
         xvfb(directory, "4096x4096") as server,

@@ -6,14 +6,16 @@ It answers D-Bus calls with what Mutter's interfaces say, and shows nothing.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
-from vdagent.backends.dbus import Message, MessageBus, MessageType, Variant
+from vdagent.backends.dbus import Message, MessageBus, MessageType, Variant, _let_go
 
 REMOTE_DESKTOP = "org.gnome.Mutter.RemoteDesktop"
 DISPLAY_CONFIG = "org.gnome.Mutter.DisplayConfig"
 NEW_CLIPBOARD = "org.gnome.Mutter.Clipboard"
+SCREEN_SAVER = "org.gnome.ScreenSaver"
 ERROR = "org.freedesktop.DBus.Error"
 
 
@@ -29,16 +31,21 @@ class FakeMutter:
         self.sessions = 0
         self._bus: Any = None
         self._pipe = -1
+        self._fds: list[int] = []
 
     async def start(self, address: str) -> None:
         self._bus = MessageBus(bus_address=address, negotiate_unix_fd=True)
         await self._bus.connect()
+        gone = asyncio.ensure_future(self._bus.wait_for_disconnect())
+        gone.add_done_callback(lambda gone: gone.cancelled() or gone.exception())
         self._bus.add_message_handler(self._on_message)
-        for name in (REMOTE_DESKTOP, DISPLAY_CONFIG):
+        for name in (REMOTE_DESKTOP, DISPLAY_CONFIG, SCREEN_SAVER):
             await self._bus.request_name(name)
 
     def stop(self) -> None:
-        self._bus.disconnect()
+        _let_go(self._bus)
+        while self._fds:
+            os.close(self._fds.pop())
 
     def called(self, member: str) -> int:
         return [name for _, name, _ in self.calls].count(member)
@@ -71,7 +78,7 @@ class FakeMutter:
     def unlock(self) -> None:
         self.inhibited = False
         signal = Message.new_signal(
-            "/org/gnome/ScreenSaver", "org.gnome.ScreenSaver", "ActiveChanged", "b", [False]
+            "/org/gnome/ScreenSaver", SCREEN_SAVER, "ActiveChanged", "b", [False]
         )
         self._bus.send(signal)
 
@@ -113,11 +120,13 @@ class FakeMutter:
         reading, writing = os.pipe()
         os.write(writing, self.content)
         os.close(writing)
+        self._fds.append(reading)
         return Message.new_method_return(message, "h", [0], [reading])
 
     def _SelectionWrite(self, message: Message) -> Message:
         self._pipe, writing = os.pipe()
         os.set_blocking(self._pipe, False)
+        self._fds += [self._pipe, writing]
         self.written = b""
         return Message.new_method_return(message, "h", [0], [writing])
 

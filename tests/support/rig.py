@@ -66,6 +66,12 @@ class Stream:
             with contextlib.suppress(BlockingIOError):
                 rest = rest[self.socket.send(rest) :]
 
+    def flood(self, data: bytes, calm_s: float = 0.3) -> None:
+        """Write `data` again and again until nothing of it was taken for `calm_s`."""
+        rest = memoryview(data)
+        while select.select([], [self.socket], [], calm_s)[1]:
+            rest = rest[self.socket.send(rest) :] or memoryview(data)
+
     def read(self, size: int, timeout_s: float = PATIENCE_S) -> bytes:
         """The next `size` bytes. Raises Closed or TimeoutError instead."""
         deadline = time.monotonic() + timeout_s

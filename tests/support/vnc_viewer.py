@@ -12,7 +12,6 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -89,9 +88,10 @@ class VncViewer:
 
     def wait(self, kind: str, since: int = 0, timeout_s: float = _TIMEOUT_S) -> Event:
         """The first event of this kind at or after place `since`."""
-        found: Callable[[], Event | None] = lambda: next(  # noqa: E731
-            (event for event in self.events[since:] if event.kind == kind), None
-        )
+
+        def found() -> Event | None:
+            return next((event for event in self.events[since:] if event.kind == kind), None)
+
         deadline = time.monotonic() + timeout_s
         with self._arrived:
             while (event := found()) is None:

@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""How does a test get a whole guest whose desktop is sway or KWin, without any X server?"""
+"""How does a test get a whole guest whose desktop is sway, KWin or Mutter, without any X server?"""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 from tests.support import compositors
 from tests.support.lab_guest import Guest
-from tests.support.processes import spawn
+from tests.support.processes import spawn, stop, wait_for
+
+STARTERS: dict[str, Callable[[Path], AbstractContextManager[compositors.Compositor]]] = {
+    "sway": lambda directory: compositors.sway(directory, 1),
+    "kwin": lambda directory: compositors.kwin(directory, 1),
+    "mutter": compositors.mutter,
+}
 
 
 class WaylandDesktop:
@@ -25,8 +33,9 @@ class WaylandDesktop:
     def __enter__(self) -> Self:
         directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         directory.chmod(0o755)  # sway runs as another user
-        starter = {"sway": compositors.sway, "kwin": compositors.kwin}[self._kind]
-        self.compositor = self._stack.enter_context(starter(directory, 1))
+        self.compositor = self._stack.enter_context(STARTERS[self._kind](directory))
+        if self._kind == "mutter":
+            self._stack.callback(stop, self._add_keyboard(directory / "keyboard.log"))
         self.environment = self.compositor.environment | {
             "WAYLAND_DISPLAY": str(self.compositor.socket)
         }
@@ -34,6 +43,14 @@ class WaylandDesktop:
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
+
+    def _add_keyboard(self, log: Path) -> subprocess.Popen[bytes]:
+        address = self.compositor.environment["DBUS_SESSION_BUS_ADDRESS"]
+        module = "tests.support.mutter_keyboard"
+        here = Path(__file__).parents[2]
+        process = spawn([sys.executable, "-m", module, address], log=log, cwd=here)
+        wait_for(lambda: b"ready" in log.read_bytes(), 20, "Mutter's keyboard")
+        return process
 
     def copy(self, data: bytes, mime: str, selection: str = "clipboard") -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as file:
@@ -71,6 +88,13 @@ class WaylandGuest(Guest):
 
     def _new_desktop(self) -> Any:
         return WaylandDesktop(self._kind)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        compositor = self.desktop.compositor
+        if address := compositor.environment.get("DBUS_SESSION_BUS_ADDRESS"):
+            self.desktop.environment["DBUS_SESSION_BUS_ADDRESS"] = address
+        return self
 
 
 def _primary(selection: str) -> list[str]:

@@ -40,7 +40,7 @@ def encode(fmt: Format, files: FileList, mount: str) -> bytes:
     """The content of one of FORMATS."""
     if fmt is Format.KDE_CUT:
         return b"1" if files.cut else b"0"
-    uris = [f"file://{quote(mount + path)}" for path in files.paths]
+    uris = [f"file://{quote(os.fsencode(mount + path))}" for path in files.paths]
     if fmt is Format.GNOME_FILES:
         return "\n".join(["cut" if files.cut else "copy", *uris]).encode()
     return "".join(f"{uri}\r\n" for uri in uris).encode()

@@ -49,6 +49,8 @@ class FileRouting:
             agent.send(msg)
 
     def host_status(self, msg: FileXferStatus) -> None:
+        if msg.result == FileXferResult.CAN_SEND_DATA:
+            return  # says nothing, of a client
         if (agent := self._receivers.pop(msg.id, None)) is not None:
             agent.send(msg)
 

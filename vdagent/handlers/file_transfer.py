@@ -163,6 +163,7 @@ class FileTransferHandler:
 
     async def close(self) -> None:
         """The session ends: tell the client, remove what is not whole."""
+        self._disabled = True
         self._end_all(FileXferResult.CANCELLED, "")
         self._progress.close()
         if self._tasks:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from struct import pack, unpack_from
+from struct import pack
 from typing import NamedTuple
 
 from .constants import Capability
@@ -23,8 +23,7 @@ class Capabilities(NamedTuple):
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Capabilities:
         """Decode whole words; a cut word at the end is ignored, as every known peer does."""
-        words = unpack_from(f"<{len(data) // 4}I", data)
-        return cls(sum(word << (32 * i) for i, word in enumerate(words)))
+        return cls(int.from_bytes(data[: len(data) // 4 * 4], "little"))
 
     def to_bytes(self) -> bytes:
         """Encode in as many words as the highest bit needs, at least one."""

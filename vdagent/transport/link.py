@@ -25,6 +25,9 @@ _MAX_READS = 64
 # Wake-ups closer than this are a backlog; a fast pointer sends every 1 ms.
 _BACKLOG_S = 0.0005
 _IOV_MAX = 512  # the kernel takes 1024 segments
+# What is smaller waits in a common block: a queue of its own objects takes ten times its bytes.
+_SMALL = 4096
+_BLOCK = 64 * 1024
 
 
 # One for all links: what is read is handled before anything else is.
@@ -150,9 +153,16 @@ class Link:
         self._start_writing()
 
     def _enqueue(self, buffer: Buffer) -> None:
-        if len(buffer):
+        if not len(buffer):
+            return
+        self.queued += len(buffer)
+        last = self._queue[-1] if self._queue else None
+        if len(buffer) > _SMALL:
             self._queue.append(buffer)
-            self.queued += len(buffer)
+        elif isinstance(last, bytearray) and len(last) < _BLOCK:
+            last += buffer  # a block of ours: what callers gave us is in the queue as views
+        else:
+            self._queue.append(bytearray(buffer))
 
     def _write_now(self, buffers: list[Buffer]) -> tuple[int, int]:
         """Write as much as fits: how many whole buffers, and how many bytes of the next one."""

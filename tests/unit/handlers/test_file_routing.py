@@ -134,3 +134,10 @@ def test_a_client_that_leaves_takes_its_ids_along(s: Setup) -> None:
     s.start(7)
     assert s.agent.sent[-1] == FileXferStart(7, b"name")
     assert s.host.sent == []
+
+
+def test_go_on_is_nothing_a_client_can_say(s: Setup) -> None:
+    s.start(7)
+    s.files.host_status(FileXferStatus(7, Result.CAN_SEND_DATA))
+    s.files.host_data(FileXferData(7, b"abc"))
+    assert s.agent.sent == [FileXferStart(7, b"name"), FileXferData(7, b"abc")]

@@ -225,7 +225,7 @@ def test_others_wait_behind_a_message_in_parts(host: HostConnection) -> None:
     host.send_part(ClipboardPart([memoryview(b"abc")]))
     host.send(Clipboard(0, 2, b""))
     host.send_part(ClipboardPart([memoryview(b"d"), memoryview(b"ef")]))
-    assert not host.sending_parts
+    assert bool(host.sending_parts) is False
     assert messages_in(sent(host)) == [
         u32(4, 0, 1) + b"abcdef",
         u32(3, 2, 1),

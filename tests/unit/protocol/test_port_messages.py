@@ -153,6 +153,8 @@ LIES = [
     (2, "33333334 00000000" + "00" * 16),  # count * 20 wraps to the right size in 32 bits
     (2, "ffffffff 00000000"),
     (2, "41000000 00000000" + "00" * (65 * 20)),  # 65 monitors, right size
+    (2, "01000000 00000000 00000100 00040000" + "00" * 12),  # 65536 pixels high
+    (2, "01000000 00000000 00030000 00040000 20000000 00000080 00000000"),  # at -2^31
     (2, "01000000 02000000" + "00" * 20),  # promises physical sizes
     (2, "01000000 00000000" + "00" * 24),  # has them unpromised
     (7, "01000000" * 257),
@@ -200,7 +202,7 @@ def test_metadata_ends_at_its_nul_or_with_the_message() -> None:
 
 
 def test_an_address_ends_at_its_nul_or_with_its_length() -> None:
-    decode = MESSAGES[MessageType.GRAPHICS_DEVICE_INFO].decode
+    decode = GraphicsDeviceInfo.decode
     entry = "01000000" + "00000000" * 3
     assert decode(bytes.fromhex(entry + "02000000 7000"), NONE).devices[0].address == "p"
     assert decode(bytes.fromhex(entry + "02000000 7063"), NONE).devices[0].address == "pc"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.waiting import until
-from vdagent.transport.link import READ_SIZE, Link
+from vdagent.transport.link import READ_SIZE, Buffer, Link
 
 
 class End:
@@ -87,7 +87,7 @@ async def test_the_end_of_the_file_is_told_once_and_after_the_data() -> None:
     end.peer.send(b"last")
     end.peer.close()
     await until(lambda: end.ends)
-    assert (end.got, end.ends) == (b"last", [""])
+    assert (bytes(end.got), end.ends) == (b"last", [""])
     end.link.close()
 
 
@@ -133,7 +133,7 @@ async def test_short_writes_keep_order_and_contents() -> None:
     for i in range(1500):
         scratch[:] = bytes([i % 256]) * 3000
         size = (i * 37) % 3000
-        views = [memoryview(scratch)[:size], b"|%d|" % i]
+        views: list[Buffer] = [memoryview(scratch)[:size], b"|%d|" % i]
         end.link.write(views)
         for view in views:
             expected += view

@@ -146,7 +146,9 @@ else:
 )
 def test_systemd_passes_the_socket(tmp_path: Path, count: str, says: str) -> None:
     with bind(str(tmp_path / "s")) as listener:
-        code = f"import os; os.dup2({listener.fileno()}, 3); os.set_inheritable(3, True)\n{ACTIVATE}"
+        code = (
+            f"import os; os.dup2({listener.fileno()}, 3); os.set_inheritable(3, True)\n{ACTIVATE}"
+        )
         run = subprocess.run(
             [sys.executable, "-c", code, count],
             pass_fds=[listener.fileno()],

@@ -208,9 +208,7 @@ class Device:
         return os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
 
 
-async def test_a_host_that_attaches_late(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_host_that_attaches_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = Owner(tmp_path / "other")
     owner.port.write = lambda buffers: None  # type: ignore[method-assign]
     device = Device(tmp_path / "port", owner, monkeypatch)

@@ -19,6 +19,7 @@ from ...errors import DesktopError
 from .. import mime, pipes
 from ..base import Buffer, ClipboardListener, Format, Patience, Selection
 from ..dbus import Bus, BusError
+from .reader import Reader
 from .service import Service
 from .session import NAME, ClipboardSession
 
@@ -63,8 +64,7 @@ class MutterClipboard:
         self._present: tuple[str, ...] | None = None  # the types of the owner, while binding
         self._seen = NOBODY  # the types of the owner, ours too, that was told last
         self._vacancy: asyncio.TimerHandle | None = None
-        self._reading = asyncio.Lock()
-        self._silent_at = 0.0  # when an owner last let a read time out
+        self._reader = Reader()
         self._wanted: tuple[Format, ...] | None = None  # the viewer's offer
         self._changed = False  # since Mutter was told
         self._owns = False
@@ -176,10 +176,10 @@ class MutterClipboard:
         if guest.query is not None:
             guest.query.cancel()
             guest.query = None
-        if guest.secret:
-            guest.hide()
-        else:
+        if not guest.secret:
             guest.types = mime.choose(mime_types)
+        elif guest.types:
+            guest.hide()
         if tuple(guest.types) != before:
             self._tell(guest)
 
@@ -212,24 +212,12 @@ class MutterClipboard:
         return mime.decode(mime_type, await self._receive(guest, mime_type, self._patience))
 
     async def _receive(self, guest: _GuestOwner, mime_type: str, patience: Patience) -> bytearray:
-        """One read at a time: Mutter refuses others.
-
-        Those that waited for one that timed out fail with it, so that no wait adds up.
-        """
-        loop = asyncio.get_running_loop()
-        asked = loop.time()
-        async with self._reading:
-            if self._silent_at > asked:
-                raise DesktopError("the program that owns the selection does not answer")
+        async def request() -> int:
             if self._session is None or self._guest is not guest:
                 raise DesktopError("the clipboard has changed meanwhile")
-            began = loop.time()
-            try:
-                return await pipes.receive(await self._session.read(mime_type), patience)
-            except DesktopError:
-                if loop.time() - began >= patience.progress_s:
-                    self._silent_at = loop.time()
-                raise
+            return await self._session.read(mime_type)
+
+        return await self._reader.read(guest, request, patience)
 
     # We own.
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from ...errors import DesktopError
 from ..dbus import Bus, BusError
 
+OPEN_S = 1.0  # the names come a little after the compositor's socket
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 30.0  # a locked screen may stay so for days; its unlocking is a signal
 GIVE_UP_S = 30.0  # the bus outlives a session that was logged out of
@@ -98,9 +99,11 @@ class Service:
         self._ended.clear()
         self._changed.clear()
         await self._watch(bus)
-        if not self._is_there:
-            if not opened.done():
+        if not self._is_there and not opened.done():
+            await self._wait(OPEN_S)
+            if not self._is_there:
                 raise DesktopError(f"{self._part.name} is not on the session bus")
+        if not self._is_there:
             return
         began = asyncio.get_running_loop().time()
         try:
@@ -119,15 +122,20 @@ class Service:
 
     async def _rest(self) -> None:
         """Wait before the next try, until something changes at the longest."""
-        wait_s = self._wait_s if self._is_there else GIVE_UP_S
+        if await self._wait(self._wait_s if self._is_there else GIVE_UP_S):
+            self._wait_s = FIRST_RETRY_S
+        elif self._is_there:
+            self._wait_s = min(2 * self._wait_s, LAST_RETRY_S)
+        else:
+            raise DesktopError(f"{self._part.name} has not come back")
+
+    async def _wait(self, wait_s: float) -> bool:
+        """Whether something has changed within this time."""
         try:
             async with asyncio.timeout(wait_s):
-                await self._changed.wait()
-            self._wait_s = FIRST_RETRY_S
+                return await self._changed.wait()
         except TimeoutError:
-            if not self._is_there:
-                raise DesktopError(f"{self._part.name} has not come back") from None
-            self._wait_s = min(2 * wait_s, LAST_RETRY_S)
+            return False
 
     async def _watch(self, bus: Bus) -> None:
         """Follow the name, and what may make a refusal end."""
@@ -141,7 +149,7 @@ class Service:
             member="NameOwnerChanged",
             arg0=self._part.name,
         )
-        await bus.watch(self._screen_saver, interface=_SCREEN_SAVER, member="ActiveChanged")
+        await bus.watch(self._screen_saver, sender=_SCREEN_SAVER, member="ActiveChanged")
         try:
             await bus.call(_DAEMON, "GetNameOwner", "s", self._part.name)
             self._is_there = True
@@ -170,7 +178,8 @@ class Service:
     def _complain(self, text: str) -> None:
         if text != self._complaint:
             self._complaint = text
-            log.warning("desktop: %s; trying again", text)
+            level = logging.INFO if self._is_there else logging.WARNING
+            log.log(level, "desktop: %s; trying again", text)
 
 
 def _open(opened: asyncio.Future[None]) -> None:

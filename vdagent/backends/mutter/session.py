@@ -18,8 +18,9 @@ NAME = "org.gnome.Mutter.RemoteDesktop"
 MAX_TYPES = 256
 
 _REMOTE_DESKTOP = (NAME, "/org/gnome/Mutter/RemoteDesktop", NAME)
-# Interface of the clipboard, and what its method for enabling it is called; the better one first.
-_DIALECTS = (("org.gnome.Mutter.Clipboard", "Enable"), (f"{NAME}.Session", "EnableClipboard"))
+# The clipboard's interface, and what its method for enabling it is called.
+_NEWER = ("org.gnome.Mutter.Clipboard", "Enable")
+_OLDER = (f"{NAME}.Session", "EnableClipboard")
 _UNKNOWN = tuple(
     f"org.freedesktop.DBus.Error.Unknown{what}" for what in ("Method", "Interface", "Object")
 )
@@ -51,34 +52,29 @@ class ClipboardSession:
     async def open(cls, bus: Bus, listener: SessionListener) -> ClipboardSession:
         """Begin; the present owner is told before this returns. Raises BusError if Mutter refuses."""
         (path,) = await bus.call(_REMOTE_DESKTOP, "CreateSession")
-        refused: BusError | None = None
-        for interface, enable in _DIALECTS:
-            match = {"sender": NAME, "path": path, "interface": interface}
-            await bus.watch(_told(listener), member="SelectionOwnerChanged", **match)
-            await bus.watch(
-                lambda _, mime_type, serial: listener.on_transfer(mime_type, serial),
-                member="SelectionTransfer",
-                **match,
-            )
-            session = cls(bus, path, interface)
-            try:
-                await bus.call(session._clipboard, enable, "a{sv}", {})
-            except BusError as error:
-                refused = error
-                if error.name in _UNKNOWN:
-                    continue
+        closed = {"path": path, "interface": f"{NAME}.Session", "member": "Closed"}
+        await bus.watch(lambda _: listener.on_closed(), sender=NAME, **closed)
+        session = cls(bus, path, _NEWER[0])
+        try:
+            await session._enable(listener, _NEWER[1])
+        except BusError as error:
+            if error.name not in _UNKNOWN:
                 raise
-            log.debug("clipboard: using %s", interface)
-            await bus.watch(
-                lambda _: listener.on_closed(),
-                sender=NAME,
-                path=path,
-                interface=f"{NAME}.Session",
-                member="Closed",
-            )
-            return session
-        assert refused is not None
-        raise refused
+            session = cls(bus, path, _OLDER[0])
+            await session._enable(listener, _OLDER[1])
+        log.debug("clipboard: using %s", session._clipboard[2])
+        return session
+
+    async def _enable(self, listener: SessionListener, member: str) -> None:
+        _, path, interface = self._clipboard
+        match = {"sender": NAME, "path": path, "interface": interface}
+        await self._bus.watch(_told(listener), member="SelectionOwnerChanged", **match)
+        await self._bus.watch(
+            lambda _, mime_type, serial: listener.on_transfer(mime_type, serial),
+            member="SelectionTransfer",
+            **match,
+        )
+        await self._bus.call(self._clipboard, member, "a{sv}", {})
 
     async def own(self, mime_types: Sequence[str], owned: Callable[[], None]) -> None:
         """Own the clipboard; transfers told before `owned()` is called were asked meanwhile."""

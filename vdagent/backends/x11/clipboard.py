@@ -124,7 +124,8 @@ class X11Clipboard:
                 self._atom_of[selection], self._x.atom("TARGETS"), guest.time, patience
             )
             if answer.format == 32:
-                atoms = list(memoryview(answer.data).cast("I"))[:MAX_TARGETS]
+                whole = len(answer.data) // 4 * 4  # increments before the last may be of bytes
+                atoms = list(memoryview(answer.data)[:whole].cast("I"))[:MAX_TARGETS]
             names = await self._x.atom_names(atoms)
         except DesktopError as e:
             log.debug("%s: no targets: %s", selection.name, e)

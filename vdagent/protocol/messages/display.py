@@ -13,6 +13,10 @@ from .base import Buffer, at_least, exactly
 
 # spice-gtk sends 16 entries; the C agent caps at 64.
 MAX_MONITORS = 64
+# X11 has 16 bits for a size, Wayland 32 for a sum of sizes and positions: a host's mistake has to end
+# here, not in a desktop's arithmetic.
+MAX_SIDE = 0xFFFF
+MAX_POSITION = MAX_MONITORS * MAX_SIDE
 
 
 @record
@@ -71,6 +75,11 @@ class MonitorsConfig:
             MonitorConfig(width, height, depth, x, y)
             for height, width, depth, x, y in MonitorConfig.LAYOUT.iter_unpack(body[8:end])
         )
+        for mon in monitors:
+            if max(mon.width, mon.height) > MAX_SIDE or max(abs(mon.x), abs(mon.y)) > MAX_POSITION:
+                raise ProtocolError(
+                    f"MONITORS_CONFIG: a monitor of {mon.width}x{mon.height} at {mon.x}, {mon.y}"
+                )
         physical = tuple(
             PhysicalSize(width, height)
             for height, width in PhysicalSize.LAYOUT.iter_unpack(body[end:])

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""What does the whole daemon make of any bytes, with two session agents and a host in memory?
+
+Real wires, real handlers; only files and sockets are missing. The input is cut into steps: who speaks
+(host, one of the agents, the clock) and what.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fuzz.wires import check
+from tests.unit.handlers.fakes import Clock, FakeTablet
+from vdagent.backends.base import Login
+from vdagent.errors import FramingError
+from vdagent.handlers.clipboard_routing import ClipboardRouting
+from vdagent.handlers.file_routing import FileRouting
+from vdagent.handlers.mouse import Mouse
+from vdagent.handlers.relay import Relay
+from vdagent.handlers.sessions import Sessions
+from vdagent.protocol import messages as m
+from vdagent.protocol import udscs
+from vdagent.protocol.capabilities import Capabilities
+from vdagent.protocol.chunks import HEADERS, MESSAGE, headers
+from vdagent.protocol.events import Broken, MouseStates, Skipped
+from vdagent.protocol.host_connection import HostConnection
+from vdagent.protocol.udscs_connection import UdscsConnection
+
+LARGE = 300_000  # passed on in parts
+
+
+class Host:
+    """Implements handlers.host.Host over the real connection; reads what is sent as a host does."""
+
+    def __init__(self) -> None:
+        self.connection: HostConnection | None = HostConnection()
+        self.received = bytearray()
+
+    is_open = property(lambda self: self.connection is not None)
+    sending_parts = property(lambda self: bool(self.connection and self.connection.sending_parts))
+
+    @property
+    def client(self) -> Capabilities:
+        return self.connection.client if self.connection else Capabilities(0)
+
+    @property
+    def max_clipboard(self) -> int:
+        return self.connection.max_clipboard if self.connection else -1
+
+    def send(self, msg: m.Message) -> None:
+        if self.connection:
+            self.connection.send(msg)
+
+    def grab(self, selection: int, types: tuple[int, ...]) -> None:
+        if self.connection:
+            self.connection.grab(selection, types)
+
+    def send_begin(self, begin: m.ClipboardBegin) -> None:
+        if self.connection:
+            self.connection.send_begin(begin)
+
+    def send_part(self, part: m.ClipboardPart) -> None:
+        if self.connection:
+            self.connection.send_part(part)
+
+    def reopen(self, reason: str) -> None:
+        self.connection = HostConnection()
+        self.received.clear()
+
+    def hear(self) -> None:
+        """Every message has to be whole in its chunk, as spice-server wants it."""
+        if self.connection:
+            self.received += b"".join(self.connection.data_to_send())
+        while len(self.received) >= HEADERS.size:
+            port, chunk, protocol, type_, opaque, size = HEADERS.unpack_from(self.received)
+            right = port == 1 and protocol == 1 and not opaque and chunk == size + MESSAGE.size
+            check(right and type_ in m.MESSAGES, f"the host gets {port, chunk, type_, size}")
+            if len(self.received) < HEADERS.size + size:
+                break
+            del self.received[: HEADERS.size + size]
+        check(not self.received or self.sending_parts, "half a message to the host")
+
+
+class Agent:
+    """Implements handlers.sessions.Agent over the real connection; reads as our session does."""
+
+    def __init__(self, number: int) -> None:
+        self.desktop: udscs.GuestResolution | None = None
+        self.offers: dict[int, tuple[int, ...]] = {}
+        self.login: Login | None = Login(str(number), is_user=True)
+        self.ours, self.theirs = UdscsConnection.for_daemon(), UdscsConnection.for_agent()
+        self.dropped = False
+
+    def send(self, msg: udscs.Message) -> None:
+        self.ours.send(msg)
+
+    def drop(self, reason: str) -> None:
+        self.dropped = True
+
+    def hear(self) -> None:
+        data = b"".join(self.ours.data_to_send())
+        if not self.dropped:
+            for msg in self.theirs.receive_data(memoryview(data)):
+                check(not isinstance(msg, Skipped), f"the agent does not understand: {msg}")
+
+
+class Machine:
+    """The daemon's wiring, without its process."""
+
+    def __init__(self) -> None:
+        self.host, self.clock = Host(), Clock()
+        self.sessions = Sessions(self._active_changed, lambda: self.clipboard.sharing_changed())
+        self.mouse = Mouse(FakeTablet)
+        self.clipboard = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
+        self.files = FileRouting(self.host, self.sessions)
+        self.relay = Relay(self.host, self.sessions)
+        self.agents = [self.come(0), self.come(1)]
+        self.from_host: dict[type, Any] = {
+            MouseStates: lambda msg: self.mouse.handle(msg.states),
+            m.MouseState: lambda msg: None,
+            m.MonitorsConfig: self.relay.monitors,
+            m.GraphicsDeviceInfo: self.relay.devices,
+            m.AudioVolumeSync: self.relay.volume,
+            m.ClipboardGrab: self.clipboard.host_grab,
+            m.ClipboardRequest: self.clipboard.host_request,
+            m.Clipboard: self.clipboard.host_data,
+            m.ClipboardBegin: self.clipboard.host_begin,
+            m.ClipboardPart: self.clipboard.host_part,
+            m.ClipboardEnd: self.clipboard.host_end,
+            m.ClipboardRelease: self.clipboard.host_release,
+            m.FileXferStart: self.files.host_start,
+            m.FileXferData: self.files.host_data,
+            m.FileXferStatus: self.files.host_status,
+            m.AnnounceCapabilities: lambda msg: self.clipboard.client_arrived(),
+            m.ClientDisconnected: lambda msg: self.client_gone(),
+            Broken: lambda msg: self.host_lost(),
+        }
+        self.from_agent: dict[type, Any] = {
+            udscs.GuestResolution: self._reported,
+            m.ClipboardGrab: self.clipboard.agent_grab,
+            m.ClipboardRequest: self.clipboard.agent_request,
+            m.Clipboard: self.clipboard.agent_data,
+            m.ClipboardBegin: self.clipboard.agent_begin,
+            m.ClipboardPart: self.clipboard.agent_part,
+            m.ClipboardEnd: self.clipboard.agent_end,
+            m.ClipboardRelease: self.clipboard.agent_release,
+            m.FileXferStatus: self.files.agent_status,
+        }
+
+    def come(self, number: int) -> Agent:
+        agent = Agent(number)
+        self.sessions.add(agent)
+        return agent
+
+    def _active_changed(self, active: Any) -> None:
+        self.clipboard.active_changed(active)
+        self.relay.active_changed(active)
+
+    def _reported(self, agent: Agent, msg: udscs.GuestResolution) -> None:
+        self.sessions.reported(agent, msg)
+        if self.sessions.active is not None and self.sessions.active.desktop is not None:
+            self.mouse.show(self.sessions.active.desktop)
+
+    def client_gone(self) -> None:
+        self.mouse.forget()
+        self.clipboard.client_gone()
+        self.files.client_gone()
+        self.relay.client_gone()
+
+    def host_lost(self) -> None:
+        self.host.connection = None
+        self.client_gone()
+        self.host.reopen("lost")
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def host_says(self, data: bytes) -> None:
+        connection = self.host.connection
+        for event in connection.receive_data(memoryview(data)) if connection else ():
+            if not isinstance(event, Skipped) and type(event) in self.from_host:
+                self.from_host[type(event)](event)
+        self.settle()
+
+    def agent_says(self, number: int, data: bytes) -> None:
+        agent = self.agents[number]
+        try:
+            for msg in agent.ours._reader.receive_data(memoryview(data)):
+                if not isinstance(msg, Skipped):
+                    self.from_agent[type(msg)](agent, msg)
+        except FramingError:
+            agent.dropped = True
+        self.settle()
+
+    def settle(self) -> None:
+        self.host.hear()
+        for number, agent in enumerate(self.agents):
+            agent.hear()
+            if agent.dropped:
+                self.clipboard.agent_gone(agent)
+                self.files.agent_gone(agent)
+                self.sessions.remove(agent)
+                self.agents[number] = self.come(number)
+        check(self.clock.running <= 512 and self.files.count <= 128, "questions without end")
+        both = self.clipboard.guest_owned & self.clipboard.client_offers.keys()
+        check(not both, "two owners")
+
+
+def daemon(data: bytes) -> None:
+    """Host, agents and time take turns; what leaves the daemon is always right."""
+    machine = Machine()
+    while data:
+        who, size, data = data[0] % 8, (data[1:2] or b"\0")[0], data[2:]
+        said, data = data[:size], data[size:]
+        type_, body = (said[:1] or b"\0")[0] % 18, said[1:]
+        if who < 3:
+            machine.host_says(headers(type_, len(body), 1 + who % 2) + body)
+        elif who == 3:  # a large paste, whole or not
+            body += bytes(LARGE)
+            chunks = [body[i : i + 2048] for i in range(0, len(body), 2048)]
+            stream = b"".join(b"\1\0\0\0" + len(c).to_bytes(4, "little") + c for c in chunks)
+            start = b"\1\0\0\0\x14\0\0\0" + MESSAGE.pack(1, 4, 0, len(body))
+            machine.host_says(start + stream[: len(stream) >> type_ % 3])
+        elif who < 6:
+            head = udscs.HEADER.pack(type_ % 12, *(body[:2] + b"\0\0")[:2], len(body[2:]))
+            machine.agent_says(who % 2, head + body[2:])
+        elif who == 6:
+            head = udscs.HEADER.pack(4, *(body[:2] + b"\0\0")[:2], LARGE)
+            machine.agent_says(type_ % 2, head + bytes(LARGE >> type_ % 3))
+        else:
+            machine.clock.advance(type_)
+            machine.settle()
+    machine.clock.advance(60)
+    machine.settle()
+    check(machine.clock.running == 0, "somebody waits for ever")
