@@ -16,6 +16,8 @@ from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import MessageType
 from dbus_next.message import Message
 
+from vdagent.backends.dbus import Bus
+
 NAME: Final = "org.qemu"
 PATH: Final = "/org/qemu/Display1/Clipboard"
 INTERFACE: Final = "org.qemu.Display1.Clipboard"
@@ -87,13 +89,10 @@ class DBusViewer:
 @asynccontextmanager
 async def dbus_viewer(address: str) -> AsyncIterator[DBusViewer]:
     """A client that has registered; it leaves at the end."""
-    bus = await MessageBus(bus_address=address).connect()
+    bus = await Bus.connect(address)
     try:
-        viewer = DBusViewer(bus)
+        viewer = DBusViewer(bus._bus)
         await viewer.register()
         yield viewer
     finally:
-        bus.disconnect()  # type: ignore[no-untyped-call]
-        # The library shuts the connection down and leaves its descriptor open.
-        for file in (bus._stream, bus._sock):
-            file.close()
+        bus.close()

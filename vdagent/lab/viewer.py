@@ -202,9 +202,7 @@ class Viewer:
         files = [Gio.File.new_for_path(path) for path in paths]
         if names is not None:
             files = [NamedFile(*named) for named in zip(names, files, strict=True)]
-        self.main.file_copy_async(
-            files, Gio.FileCopyFlags.NONE, None, None, None, self._files_sent
-        )
+        self.main.file_copy_async(files, Gio.FileCopyFlags.NONE, None, None, None, self._files_sent)
 
     def do_cancel_files(self) -> None:
         """Cancel what still runs, as a viewer's button does."""

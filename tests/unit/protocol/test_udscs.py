@@ -256,7 +256,7 @@ def test_others_wait_behind_a_message_in_parts() -> None:
     agent.send(ClipboardRelease(0))
     agent.send(ClipboardPart([memoryview(b"c"), memoryview(b"d")]))
     agent.send(ClipboardEnd())
-    assert not agent.sending_parts
+    assert bool(agent.sending_parts) is False
     assert sent(agent) == frame(4, 0, 1, b"abcd") + frame(9, 1, 3) + frame(5, 0)
 
 

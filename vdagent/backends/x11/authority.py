@@ -35,9 +35,7 @@ def find_cookie(display_number: int) -> tuple[bytes, bytes]:
 
 
 def _entries() -> Iterator[tuple[int, bytes, bytes, bytes, bytes]]:
-    path = os.environ.get("XAUTHORITY") or os.path.join(
-        os.environ.get("HOME", "/"), ".Xauthority"
-    )
+    path = os.environ.get("XAUTHORITY") or os.path.join(os.environ.get("HOME", "/"), ".Xauthority")
     try:
         with open(path, "rb") as file:
             raw = file.read()
