@@ -40,6 +40,15 @@ deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
 dist: ## wheel and sdist in dist/
 	@$(PYTHON) packaging/build.py dist
 
+fuzz: setup ## fuzz every parser for TIME seconds (default 60)
+	@$(BIN)/python -m tests.fuzz --time $(or $(TIME),60)
+
+hostile: setup ## hostile peers against our programs and the C ones, as a table
+	@$(BIN)/python -m tests.hostile
+
+soak: setup ## use everything at random for TIME seconds (default 60)
+	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
+
 bench: setup ## CPU, latency and memory beside the C peer, as a table
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
@@ -50,4 +59,4 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help demo test test-quick test-guest test-apt lint fmt deb dist bench setup clean
+.PHONY: help demo test test-quick test-guest test-apt lint fmt deb dist fuzz hostile soak bench setup clean

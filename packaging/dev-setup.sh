@@ -11,19 +11,29 @@ python=${PYTHON:-/usr/bin/python3}
 # The embedded host, a headless viewer, a private X desktop.
 demo="python3 python3-venv python3-gi gir1.2-spiceclientglib-2.0 qemu-system-x86 xvfb xclip
     x11-utils x11-xserver-utils imagemagick xdotool"
-# The C peer, more X servers and desktops, and what a guest is booted from.
-test="$demo spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput xserver-xspice dbus
-    busybox-static kmod udev strace zstd"
+# The C peer, X servers and Wayland compositors, sound and D-Bus, what a guest is booted from, and
+# what packages are built and checked with.
+test="spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput
+    xserver-xspice sway kwin-wayland mutter xwayland wl-clipboard wlr-randr gsettings-desktop-schemas
+    dbus python3-dbusmock pulseaudio libpulse0 busybox-static kmod udev strace zstd systemd util-linux
+    debhelper dh-python pybuild-plugin-pyproject python3-all python3-setuptools python3-wheel
+    python3-dev python3-cffi libwayland-dev pkg-config lintian mandoc man-db shellcheck
+    desktop-file-utils rpm rpmlint zsh fish"
+# KWin 5's and openrc's helpers; later Debians have other names for them.
+maybe="qtwayland5 kscreen libkf5screen-bin openrc runit makepkg"
 
 case $purpose in
 demo) wanted=$demo ;;
 test) wanted="$demo $test" ;;
 *) echo "usage: $0 demo|test" >&2; exit 2 ;;
 esac
+[ "$purpose" = test ] || maybe=
 # Debian 13 split QEMU's SPICE support off.
-if command -v apt-cache >/dev/null && apt-cache show qemu-system-modules-spice >/dev/null 2>&1; then
-    wanted="$wanted qemu-system-modules-spice"
-fi
+for package in qemu-system-modules-spice $maybe; do
+    if command -v apt-cache >/dev/null && apt-cache show "$package" >/dev/null 2>&1; then
+        wanted="$wanted $package"
+    fi
+done
 
 missing=
 for package in $wanted; do
