@@ -29,8 +29,11 @@ def give_back_large_blocks() -> None:
     It raises its threshold to the size of the first large block that is freed, and keeps all later
     ones in the heap: after 10 MiB each way the pair would be twice as large for ever.
     """
-    import ctypes
+    try:
+        import ctypes
 
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none, and needs none
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none, and needs none
+    except (ImportError, MemoryError, OSError):
+        return  # a hardened system lets nobody make code at run time: then it stays as it is
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE)
