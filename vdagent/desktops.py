@@ -60,7 +60,7 @@ async def connect(
     environment: Mapping[str, str] = os.environ,
 ) -> Desktop:
     """The desktop of this session; an `x_display` that was asked for is taken. Raises DesktopError."""
-    x_name = x_display or environment.get("DISPLAY")
+    x_name = x_display or environment.get("DISPLAY") or None
     compositor = _compositor(environment) if x_display is None else None
     if compositor is None:
         if x_name is None:

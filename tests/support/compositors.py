@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -94,6 +95,12 @@ def _environment(directory: Path) -> dict[str, str]:
     }
 
 
+def _answers(path: Path) -> bool:
+    """A socket is there a moment before its server listens."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 def _spawn_until(
     path: Path, argv: list[str], environment: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
@@ -101,7 +108,7 @@ def _spawn_until(
     path.unlink(missing_ok=True)
     process = spawn(argv, env=environment, log=log)
     try:
-        wait_for(lambda: path.exists() or process.poll() is not None, START_S, f"{path}")
+        wait_for(lambda: _answers(path) or process.poll() is not None, START_S, f"{path}")
         if process.poll() is not None:
             raise RuntimeError(f"{argv[0]} did not start: {log.read_text()[-2000:]}")
     except BaseException:

@@ -109,7 +109,7 @@ class Rig:
         return {p.name: p.read_bytes() for p in self.directory.iterdir()}
 
     async def empty(self) -> None:
-        await until(lambda: not self.files)
+        await until(lambda: not list(self.directory.iterdir()))
 
 
 async def _no_icons() -> bool:
