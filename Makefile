@@ -24,6 +24,10 @@ test-guest: setup ## the tests in one full Linux guest
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
 
+test-newest: setup ## the Wayland tests against the compositors of Debian testing (root, 1.2 GB, 3 min)
+	@tests/support/newest-tree.sh $(CURDIR)/.cache/newest
+	@VDAGENT_TREE=$(CURDIR)/.cache/newest $(BIN)/python -m pytest tests/backends -k "sway or kwin or wayland" $(PYTEST_ARGS)
+
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -59,4 +63,4 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help demo test test-quick test-guest test-apt lint fmt deb dist fuzz hostile soak bench setup clean
+.PHONY: test-newest help demo test test-quick test-guest test-apt lint fmt deb dist fuzz hostile soak bench setup clean
