@@ -57,7 +57,7 @@ def base(suite: str) -> Path:
             *("mmdebstrap", "--variant=apt", f"--include={PRESENT}"),
             *("--aptopt=Acquire::Check-Valid-Until false", "--dpkgopt=no-debsig"),
             *(f"--customize-hook={fetch}", f"--customize-hook={rename}"),
-            *(suite, partial, "http://deb.debian.org/debian"),
+            *(suite, partial),
         )
         partial.replace(archive)
     return archive
