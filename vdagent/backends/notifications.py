@@ -82,7 +82,7 @@ class DesktopNotes:
         hints = {"urgency": Variant("y", 0 if is_progress else 1)}
         if note.percent is not None:
             hints |= {"value": Variant("i", note.percent), "transient": Variant("b", True)}
-        [self._id] = await bus.call(
+        await bus.call(
             SERVICE,
             "Notify",
             "susssasa{sv}i",
@@ -94,6 +94,7 @@ class DesktopNotes:
             actions,
             hints,
             -1,
+            on_answer=self._on_shown,
         )
         if not is_progress:
             # The last word is said: the connection is not needed until the next drop.
@@ -111,6 +112,9 @@ class DesktopNotes:
         await bus.watch(self._on_action, **signals, member="ActionInvoked")
         await bus.watch(self._on_closed, **signals, member="NotificationClosed")
         return bus
+
+    def _on_shown(self, id_: int) -> None:
+        self._id = id_
 
     def _on_action(self, path: str, id_: int, action: str) -> None:
         if id_ == self._id and action == CANCEL and self._on_cancel is not None:
