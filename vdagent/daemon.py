@@ -283,8 +283,10 @@ class Daemon:
         from .control import ControlServer, Question, control_path
         from .state import State
 
+        state = State(self)
         questions: dict[str, Question] = {
-            "status": State(self).status,
+            "status": state.status,
+            "session": state.session,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())

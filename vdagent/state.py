@@ -11,21 +11,13 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .agent_link import AgentLink
 from .control import Caller, Line
+from .errors import SessionError
+from .log import LastError
 from .protocol.constants import Capability, ClipboardSelection, ClipboardType
+from .session_facts import read_facts
 
 if TYPE_CHECKING:
     from .daemon import Daemon
-
-
-class LastError(logging.Handler):
-    """Remembers the newest warning or error for the status."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.text: str | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage()
 
 
 class State:
@@ -40,6 +32,22 @@ class State:
     async def status(self, question: Line, caller: Caller) -> Line:
         """The question "status" of the control socket."""
         return {"status": self.describe(caller.uid)}
+
+    async def session(self, question: Line, caller: Caller) -> Line:
+        """The question "session": a session agent tells of itself, and may be told things from now on.
+
+        Raises SessionError for who is none.
+        """
+        links = self._daemon.admission.links
+        who = (caller.pid, caller.uid)
+        link = next((link for link in links if (link.peer.pid, link.peer.uid) == who), None)
+        if link is None:
+            raise SessionError("control: only a connected session agent may say that")
+        link.facts = read_facts(question, link.facts)
+        if link.control is not caller:
+            link.control, caller.stays = caller, True
+            caller.on_gone.append(lambda: _forget(link, caller))
+        return {}
 
     def describe(self, uid: int) -> dict[str, Any]:
         """The status for a user: the sessions are all of root's, and their own for others."""
@@ -91,6 +99,10 @@ class State:
             "login": link.login.key if link.login else None,
             "active": link is self._daemon.sessions.active,
             "shares": link is self._daemon.sessions.sharing,
+            "version": link.facts.version or None,
+            "desktop_name": link.facts.desktop or None,
+            "backends": [backend._asdict() for backend in link.facts.backends],
+            "last_error": link.facts.last_error,
             "desktop": None
             if desktop is None
             else {
@@ -117,6 +129,11 @@ class State:
         if active is not None and selection in active.offers:
             return {"owner": "guest", "types": _types(active.offers[selection])}
         return {"owner": None, "types": []}
+
+
+def _forget(link: AgentLink, caller: Caller) -> None:
+    if link.control is caller:
+        link.control = None
 
 
 def _types(numbers: tuple[int, ...]) -> list[str]:
