@@ -108,7 +108,8 @@ class Session:
         loop = asyncio.get_running_loop()
 
         def told(text: str) -> None:
-            loop.call_soon_threadsafe(lambda: self.control.tell(last_error=text))
+            if not loop.is_closed():  # the last word of all comes when it is
+                loop.call_soon_threadsafe(lambda: self.control.tell(last_error=text))
 
         self._last_error = LastError(told)
         logging.getLogger().addHandler(self._last_error)
