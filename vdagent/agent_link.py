@@ -7,15 +7,19 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .backends.base import Login
 from .errors import FramingError
 from .protocol.messages import ClipboardPart
 from .protocol.udscs import GuestResolution, Message
 from .protocol.udscs_connection import UdscsConnection
+from .session_facts import SessionFacts
 from .transport.link import Link
 from .transport.peers import Peer
+
+if TYPE_CHECKING:
+    from .control import Caller
 
 log = logging.getLogger("session")
 
@@ -43,6 +47,8 @@ class AgentLink:
         self.login: Login | None = None
         self.desktop: GuestResolution | None = None
         self.offers: dict[int, tuple[int, ...]] = {}
+        self.facts = SessionFacts()
+        self.control: Caller | None = None  # its connection to the control socket
         self._on_messages, self._on_gone, self._on_drained = on_messages, on_gone, on_drained
         self._udscs = UdscsConnection.for_daemon()
         self._stalled_at = -1  # bytes sent when the queue was found full
