@@ -40,11 +40,14 @@ class Format(Enum):
 class ClipboardListener(Protocol):
     """What a clipboard backend tells and asks the handler."""
 
-    def on_owner_changed(self, selection: Selection, formats: Sequence[Format]) -> None:
+    def on_owner_changed(
+        self, selection: Selection, formats: Sequence[Format], secret: bool = False
+    ) -> None:
         """A guest application owns `selection` and offers `formats`, best first.
 
         Empty `formats`: nobody owns it any more, or the owner has nothing we could pass on. Never
-        called for our own offers. Called again at every new copy, also with equal formats.
+        called for our own offers. Called again at every new copy, also with equal formats. `secret`:
+        a password manager says that it is one, or does not answer whether it is.
         """
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:

@@ -233,7 +233,9 @@ class FileTransferHandler:
             self._end(transfer, FileXferResult.ERROR, f"disk: no answer for {DISK_S:.0f} s")
         else:  # a fault of ours ends this file, and neither its id nor the others
             log.debug("files: a fault", exc_info=error)
-            self._end(transfer, FileXferResult.ERROR, f"a fault of this program, {type(error).__name__}")
+            self._end(
+                transfer, FileXferResult.ERROR, f"a fault of this program, {type(error).__name__}"
+            )
 
     def _end(
         self,
