@@ -184,7 +184,7 @@ class FileTransferHandler:
         except BaseException as error:
             if file is not None:
                 file.discard()
-            if not isinstance(error, VdagentError | TimeoutError):
+            if not isinstance(error, Exception):
                 raise
             self._failed(transfer, error)
         else:
@@ -223,14 +223,18 @@ class FileTransferHandler:
         except TimeoutError:
             raise SystemFault(f"host: no data for {CLIENT_S:.0f} s") from None
 
-    def _failed(self, transfer: _Transfer, error: VdagentError | TimeoutError) -> None:
+    def _failed(self, transfer: _Transfer, error: Exception) -> None:
         if isinstance(error, NoSpace):
             problem = "there is not enough space on the disk"
             self._end(transfer, FileXferResult.NOT_ENOUGH_SPACE, problem, error.free_bytes)
         elif isinstance(error, VdagentError):
             self._end(transfer, FileXferResult.ERROR, error.message)
-        else:
+        elif isinstance(error, TimeoutError):
             self._end(transfer, FileXferResult.ERROR, f"disk: no answer for {DISK_S:.0f} s")
+        else:  # a fault of ours ends this file, and neither its id nor the others
+            problem = f"a fault of this program, {type(error).__name__}"
+            log.debug("files: a fault", exc_info=error)
+            self._end(transfer, FileXferResult.ERROR, problem)
 
     def _end(
         self,
