@@ -208,6 +208,9 @@ class FileStore(Protocol):
     def show(self, path: str) -> None:
         """A batch of files is complete, `path` is one of them: open its directory if that is wanted."""
 
+    def open(self, path: str) -> None:
+        """Open the directory of this file, which the user asks for."""
+
     async def close(self) -> None:
         """Wait, not for long, until what was discarded has been removed."""
 
@@ -220,11 +223,19 @@ class Note(NamedTuple):
     percent: int | None = None  # progress; None: it is over
 
 
+class Action(NamedTuple):
+    """A button of a note."""
+
+    key: str
+    label: str
+    call: Callable[[], None]
+
+
 class Notes(Protocol):
     """Tells the user, if the desktop has a way to; silent where it has none."""
 
-    def show(self, note: Note, on_cancel: Callable[[], None] | None = None) -> None:
-        """Show `note`, with a button for `on_cancel`. Never waits."""
+    def show(self, note: Note, action: Action | None = None) -> None:
+        """Show `note`, with a button for `action`. Never waits."""
 
     def close(self) -> None:
         """Say nothing more; what is shown stays, or goes if it shows progress."""
