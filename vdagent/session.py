@@ -35,7 +35,7 @@ from .protocol.events import Skipped
 
 log = logging.getLogger("session")
 
-# Behind the first report: pyudev is a good part of the start-up time.
+# Behind the first report: pyudev and ctypes are a good part of the start-up time.
 WATCH_AFTER_S = 1.0
 
 
@@ -96,9 +96,11 @@ class Session:
         self.clipboard.attach(desktop.clipboard)
         self.resolution.attach(desktop.display)
         self.daemon.start()
+        loop = asyncio.get_running_loop()
+        loop.call_later(WATCH_AFTER_S, lean.give_back_large_blocks)
         if self._follow is not None:
             self._follow.attach(desktop.display)
-            asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch_drm, self._follow)
+            loop.call_later(WATCH_AFTER_S, self._watch_drm, self._follow)
 
     def _introduce(self) -> None:
         """What `vdagent status` is to know of us."""
