@@ -279,12 +279,14 @@ class Daemon:
             self.host.port.is_watched = self._port_watch is not None
 
     def open_control(self) -> None:
-        """Answer `vdagent status` and `doctor`."""
-        from .control import ControlServer, control_path
+        """Answer the questions of the other commands: what each may "do" is in this table."""
+        from .control import ControlServer, Question, control_path
         from .state import State
 
-        state = State(self)
-        self._control = ControlServer(control_path(self.settings.socket), state.answer)
+        questions: dict[str, Question] = {
+            "status": State(self).status,
+        }
+        self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())
 
     # -- back-pressure ---------------------------------------------------------------------------

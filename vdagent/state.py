@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .agent_link import AgentLink
-from .errors import SessionError
+from .control import Caller, Line
 from .protocol.constants import Capability, ClipboardSelection, ClipboardType
 
 if TYPE_CHECKING:
@@ -37,11 +37,9 @@ class State:
         self._last_error = LastError()
         logging.getLogger().addHandler(self._last_error)
 
-    def answer(self, question: dict[str, Any], uid: int) -> dict[str, Any]:
-        """Answer a question of the control socket. Raises SessionError for one we do not know."""
-        if question.get("do") == "status":
-            return {"status": self.describe(uid)}
-        raise SessionError(f"control: cannot do {str(question.get('do'))[:40]!r}")
+    async def status(self, question: Line, caller: Caller) -> Line:
+        """The question "status" of the control socket."""
+        return {"status": self.describe(caller.uid)}
 
     def describe(self, uid: int) -> dict[str, Any]:
         """The status for a user: the sessions are all of root's, and their own for others."""
