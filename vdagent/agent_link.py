@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .backends.base import Login
@@ -42,6 +42,7 @@ class AgentLink:
         self.peer = peer
         self.login: Login | None = None
         self.desktop: GuestResolution | None = None
+        self.pointer_scales: Mapping[int, float] = {}
         self.offers: dict[int, tuple[int, ...]] = {}
         self._on_messages, self._on_gone, self._on_drained = on_messages, on_gone, on_drained
         self._udscs = UdscsConnection.for_daemon()

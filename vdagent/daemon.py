@@ -13,12 +13,12 @@ import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import lean
 from .admission import Admission
 from .agent_link import FULL, AgentLink
-from .errors import SystemFault
+from .errors import SessionError, SystemFault
 from .handlers.clipboard_routing import ClipboardRouting
 from .handlers.file_routing import FileRouting
 from .handlers.mouse import Mouse
@@ -31,6 +31,9 @@ from .protocol.events import Broken, MouseStates, Skipped
 from .protocol.host_connection import Event
 from .transport.peers import Peer
 from .transport.unix_socket import serve
+
+if TYPE_CHECKING:
+    from .control import Caller
 
 log = logging.getLogger("daemon")
 
@@ -246,7 +249,7 @@ class Daemon:
             self.mouse.hide()
             return
         try:
-            self.mouse.show(active.desktop)
+            self.mouse.show(active.desktop, active.pointer_scales)
         except SystemFault as error:
             self._no_tablet(error)
         else:
@@ -285,9 +288,22 @@ class Daemon:
 
         questions: dict[str, Question] = {
             "status": State(self).status,
+            "pointer-scales": self._learn_scales,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())
+
+    async def _learn_scales(self, question: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """A session agent tells how many of the desktop's pixels each display's are."""
+        from .pointer_scales import read_scales
+
+        peers = {(link.peer.pid, link.peer.uid): link for link in self.admission.links}
+        if (link := peers.get((caller.pid, caller.uid))) is None:
+            raise SessionError("control: only a connected session agent may say that")
+        link.pointer_scales = read_scales(question)
+        if link is self.sessions.active:
+            self._settle()
+        return {}
 
     # -- back-pressure ---------------------------------------------------------------------------
 

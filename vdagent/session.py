@@ -27,6 +27,7 @@ from .handlers.file_transfer import FileTransferHandler
 from .handlers.follow import Follow
 from .handlers.resolution import ResolutionHandler
 from .handlers.volume import VolumeHandler
+from .pointer_scales import PointerScales
 from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Skipped
@@ -57,7 +58,8 @@ class Session:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
         self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
-        self.resolution = ResolutionHandler(self.daemon.send, find_connector)
+        self._scales = PointerScales(settings.socket)
+        self.resolution = ResolutionHandler(self.daemon.send, self._scales.tell, find_connector)
         self.files = FileTransferHandler(
             self.daemon.send, lambda: _downloads(settings), _desktop_notes, self.daemon.pause
         )
@@ -111,6 +113,7 @@ class Session:
         await self.volume.close()
         self.clipboard.disconnected()
         self.resolution.close()
+        self._scales.close()
         if self._follow is not None:
             self._follow.close()
         if self._drm_watch is not None:
@@ -119,6 +122,7 @@ class Session:
             await self._desktop.close()
 
     def _connected(self) -> None:
+        self._scales.connected()
         self.resolution.connected()
         self.clipboard.connected()
         self.files.connected()

@@ -103,6 +103,7 @@ class State:
                         "height": s.height,
                         "x": s.x,
                         "y": s.y,
+                        "pointer_scale": link.pointer_scales.get(s.display_id, 1.0),
                     }
                     for s in desktop.screens
                     if s.width and s.height

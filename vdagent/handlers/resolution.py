@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..backends.base import Display, Rect
 from ..errors import DesktopError
 from ..protocol.messages import GraphicsDeviceInfo, MonitorsConfig
 from ..protocol.udscs import GuestResolution, Message
-from .displays import Displays, FindConnector, arrange, describe
+from .displays import Displays, FindConnector, arrange, describe, pointer_scales
 
 log = logging.getLogger("resolution")
 
@@ -23,8 +23,13 @@ class ResolutionHandler:
     dragged window sends dozens.
     """
 
-    def __init__(self, send: Callable[[Message], None], find_connector: FindConnector) -> None:
-        self._send = send
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        tell_scales: Callable[[Mapping[int, float]], None],
+        find_connector: FindConnector,
+    ) -> None:
+        self._send, self._tell_scales = send, tell_scales
         self._displays = Displays(find_connector)
         self._display: Display | None = None
         self._connected = False
@@ -97,13 +102,16 @@ class ResolutionHandler:
 
     async def _report(self, display: Display) -> None:
         try:
-            report = describe(await display.layout(), self._displays)
+            layout = await display.layout()
         except DesktopError as error:
             log.warning("resolution: %s", error)
             return
+        report = describe(layout, self._displays)
         if self._connected and report != self._reported:
             self._reported = report
             self._send(report)
+        if self._connected:
+            self._tell_scales(pointer_scales(layout, self._displays))
 
     def close(self) -> None:
         """Stop working."""

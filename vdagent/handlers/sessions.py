@@ -8,7 +8,7 @@ A connection that reports nothing changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ..backends.base import Login, Logins
@@ -20,6 +20,7 @@ class Agent(Protocol):
     """One connected session agent."""
 
     desktop: GuestResolution | None
+    pointer_scales: Mapping[int, float]  # of its displays; 1 for those that are not in it
     offers: dict[int, tuple[int, ...]]  # selection → types a guest application offers there
     login: Login | None  # whose session it is in, where that is known
 

@@ -45,7 +45,10 @@ class Guest:
 
     def __init__(self, *, connected: bool = True) -> None:
         self.sent: list[Any] = []
-        self.handler = ResolutionHandler(self.sent.append, lambda address, index: None)
+        self.scales: list[Mapping[int, float]] = []
+        self.handler = ResolutionHandler(
+            self.sent.append, self.scales.append, lambda address, index: None
+        )
         self.display = Desktop(self.handler)
         self.handler.attach(self.display)
         if connected:
@@ -94,6 +97,16 @@ async def test_a_change_by_the_user_is_told_once() -> None:
     guest.handler.on_layout_changed()
     await settle()
     assert guest.sent == [FIRST, report(800, 600, (800, 600, 0, 0, 0), (0, 0, 0, 0, 1))]
+
+
+async def test_pixels_that_count_more_are_told_beside_the_report() -> None:
+    guest = Guest()
+    await settle()
+    left, right = Rect(1000, 800), Rect(2000, 1600, 2000, 0)
+    guest.display.change([Output("one", left, 2.0), Output("two", right)])
+    await settle()
+    assert guest.sent[-1].screens == (Screen(1000, 800, 0, 0, 0), Screen(2000, 1600, 2000, 0, 1))
+    assert guest.scales == [{}, {0: 2.0}]
 
 
 async def test_the_viewers_size_is_applied_and_reported() -> None:
