@@ -78,9 +78,9 @@ class PointerScales:
                 elif not self._complained:
                     self._complained = True
                     log.warning(
-                        "resolution: outputs have different scales and the daemon does not learn of"
-                        " it, so the pointer is off on some: %s; spice-vdagentd cannot, vdagent can",
-                        error,
+                        "resolution: the outputs' scales differ and the daemon cannot be told (%s), so the"
+                        " pointer is off on the coarser ones; use vdagent's daemon, or one scale",
+                        error.message,
                     )
 
     def close(self) -> None:

@@ -86,7 +86,7 @@ async def test_a_daemon_without_a_control_socket_is_said_once(
             assert scales._work is not None
             await scales._work
     (said,) = caplog.messages
-    assert "the pointer is off" in said
+    assert "pointer is off" in said
 
 
 @pytest.mark.parametrize(
