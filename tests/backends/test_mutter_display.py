@@ -73,6 +73,21 @@ async def test_a_listed_mode_is_set_and_told(tmp_path: Path) -> None:
 
 
 @nested
+async def test_one_monitor_gets_the_largest_size_that_fits(tmp_path: Path) -> None:
+    with nested_mutter(tmp_path, 1) as compositor:
+        async with display_of(compositor) as desk:
+            for wanted, found in [
+                ((1111, 777), (1024, 768)),
+                ((5000, 1000), (1280, 720)),
+                ((5000, 1080), (1920, 1080)),
+            ]:
+                await desk.display.apply({"LVDS1": Rect(*wanted)})
+                assert await desk.rects() == {"LVDS1": Rect(*found)}
+            with pytest.raises(DesktopError, match="GNOME knows no 700x500 for LVDS1"):
+                await desk.display.apply({"LVDS1": Rect(700, 500)})
+
+
+@nested
 async def test_an_unlisted_size_is_refused_and_nothing_changes(tmp_path: Path) -> None:
     with nested_mutter(tmp_path, 1, 1) as compositor:
         async with display_of(compositor) as desk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
 
 from ..backends.base import Display, Rect
@@ -37,6 +38,7 @@ class ResolutionHandler:
         self._report_due = False
         self._reported: GuestResolution | None = None
         self._work: asyncio.Task[None] | None = None
+        self._complaint = ""
 
     def attach(self, display: Display) -> None:
         """The desktop is there."""
@@ -97,8 +99,13 @@ class ResolutionHandler:
             if targets and targets != {o.name: o.rect for o in layout.outputs if o.rect}:
                 await display.apply(targets)
                 log.info("resolution: now %s", _words(targets))
+                self._complaint = ""
         except DesktopError as error:
-            log.warning("resolution: the viewer's monitors could not be set: %s", error)
+            # A window that is dragged asks for dozens of sizes: the same of each is said once.
+            complaint = re.sub(r"\d+", "", str(error))
+            level = logging.DEBUG if complaint == self._complaint else logging.WARNING
+            log.log(level, "resolution: the viewer's monitors could not be set: %s", error)
+            self._complaint = complaint
 
     async def _report(self, display: Display) -> None:
         try:

@@ -36,7 +36,7 @@ class Desktop(MemoryDisplay):
         self.applied.append(wanted)
         await asyncio.sleep(0)
         if self.refuses:
-            raise DesktopError("no such mode")
+            raise DesktopError(f"no such mode: {wanted}")
         await super().apply(wanted)
 
 
@@ -145,6 +145,20 @@ async def test_every_wish_is_answered_by_a_report() -> None:
     await guest.wants()
     assert guest.sent == [FIRST] * 5
     assert len(guest.display.applied) == 1
+
+
+async def test_what_the_desktop_cannot_do_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    guest = Guest()
+    await settle()
+    guest.display.refuses = True
+    for width in range(800, 810):
+        await guest.wants((width, 600, 0, 0))
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+    guest.display.refuses = False
+    await guest.wants((800, 600, 0, 0))
+    guest.display.refuses = True
+    await guest.wants((900, 600, 0, 0))
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2
 
 
 async def test_only_the_last_of_a_burst_counts() -> None:
