@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import lean
 from .admission import Admission
@@ -34,6 +34,9 @@ from .protocol.host_connection import Event
 from .traffic import Traffic
 from .transport.peers import Peer
 from .transport.unix_socket import serve
+
+if TYPE_CHECKING:
+    pass
 
 log = logging.getLogger("daemon")
 
@@ -249,6 +252,11 @@ class Daemon:
         log.info("session: clipboard and files %s", "are back" if shares else "wait for the unlock")
         self.clipboard.sharing_changed()
 
+    def scales_changed(self, agent: Agent) -> None:
+        """An agent's screens count differently now."""
+        if agent is self.sessions.active:
+            self._settle()
+
     # -- tablet and port -------------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -265,7 +273,7 @@ class Daemon:
             self.mouse.hide()
             return
         try:
-            self.mouse.show(active.desktop)
+            self.mouse.show(active.desktop, active.pointer_scales)
         except SystemFault as error:
             self._no_tablet(error)
         else:

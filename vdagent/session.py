@@ -60,7 +60,7 @@ class Session:
         self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
         self.control = ControlLink(settings.socket, self._told)
         self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
-        self.resolution = ResolutionHandler(self.daemon.send, find_connector)
+        self.resolution = ResolutionHandler(self.daemon.send, self._tell_scales, find_connector)
         self.files = FileTransferHandler(
             self.daemon.send, lambda: _downloads(settings), _desktop_notes, self.daemon.pause
         )
@@ -145,6 +145,9 @@ class Session:
             self._drm_watch.close()
         if self._desktop is not None:
             await self._desktop.close()
+
+    def _tell_scales(self, scales: Mapping[int, float]) -> None:
+        self.control.tell(pointer_scales={str(display): scale for display, scale in scales.items()})
 
     def _told(self, line: Mapping[str, Any]) -> None:
         """The daemon wants something udscs has no word for."""
