@@ -144,6 +144,8 @@ def _word(msg: Any, name: str, value: Any) -> str:
     if name in ("monitors", "screens"):  # clients send sixteen, mostly disabled
         on = (m for m in value if m.width and m.height)
         return " ".join(f"{m.width}x{m.height}+{m.x}+{m.y}" for m in on) or "none"
+    if name == "devices":
+        return " ".join(f"{d.address}={d.channel_id + d.monitor_id}" for d in value) or "none"
     if isinstance(value, bytes):
         return " ".join(value.decode("utf-8", "replace").split())
     return str(value)
