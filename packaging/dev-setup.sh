@@ -15,7 +15,8 @@ demo="python3 python3-venv python3-gi gir1.2-spiceclientglib-2.0 qemu-system-x86
 # what packages are built and checked with.
 test="spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput
     xserver-xspice sway kwin-wayland mutter xwayland wl-clipboard wlr-randr gsettings-desktop-schemas
-    dbus python3-dbusmock pulseaudio libpulse0 busybox-static kmod udev strace zstd systemd util-linux
+    dbus python3-dbusmock pulseaudio libpulse0 pipewire pipewire-pulse wireplumber pulseaudio-utils
+    busybox-static mmdebstrap e2fsprogs kmod udev strace zstd systemd util-linux
     debhelper dh-python pybuild-plugin-pyproject python3-all python3-setuptools python3-wheel
     python3-dev python3-cffi libwayland-dev pkg-config lintian mandoc man-db shellcheck
     desktop-file-utils rpm rpmlint zsh fish"

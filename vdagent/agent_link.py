@@ -14,10 +14,12 @@ from .errors import FramingError
 from .protocol.messages import ClipboardPart
 from .protocol.udscs import GuestResolution, Message
 from .protocol.udscs_connection import UdscsConnection
+from .session_facts import SessionFacts
 from .transport.link import Link
 from .transport.peers import Peer
 
 if TYPE_CHECKING:
+    from .control import Caller
     from .watch import Tap
 
 log = logging.getLogger("session")
@@ -46,6 +48,8 @@ class AgentLink:
         self.login: Login | None = None
         self.desktop: GuestResolution | None = None
         self.offers: dict[int, tuple[int, ...]] = {}
+        self.facts = SessionFacts()
+        self.control: Caller | None = None  # its connection to the control socket
         self.tap: Tap | None = None  # an onlooker's
         self._on_messages, self._on_gone, self._on_drained = on_messages, on_gone, on_drained
         self._udscs = UdscsConnection.for_daemon()

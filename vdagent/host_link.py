@@ -82,6 +82,11 @@ class HostLink:
         return self._connection is not None and self._connection.client_connected
 
     @property
+    def is_qemu(self) -> bool:
+        """Whether the host is QEMU's own qemu-vdagent; known once it has announced itself."""
+        return self._connection is not None and self._connection.is_qemu
+
+    @property
     def max_clipboard(self) -> int:
         return self._connection.max_clipboard if self._connection else -1
 
