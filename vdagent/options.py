@@ -55,7 +55,6 @@ STATUS = (
     Option("", "watch", "", "show it again whenever it changes, until interrupted"),
 )
 MONITOR = (
-    Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
     Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
     Option("", "no-pointer", "", "leave out the pointer's messages"),
     Option("", "json", "", "for machines: the lines of a capture"),
