@@ -32,6 +32,7 @@ Usage: vdagent COMMAND [OPTION…]
   uninstall undo that
   doctor    what is wrong between the host and this desktop, and what to do about it
   status    what the daemon is doing
+  monitor   the messages between host, daemon and sessions, as they pass
   lab       a real QEMU and spice-server with this program as the guest
 
 vdagent COMMAND --help tells the options; --version the version."""
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(rest)
     if command == "status":
         return status_main(rest)
+    if command == "monitor":
+        return monitor_main(rest)
     if command == "doctor":
         return doctor_main(rest)
     if command == "--version":
@@ -121,6 +124,35 @@ def status_main(arguments: Sequence[str]) -> int:
     try:
         return run(path, as_json="json" in found, watch="watch" in found)
     except KeyboardInterrupt:
+        return 0
+
+
+def monitor_main(arguments: Sequence[str]) -> int:
+    """`vdagent monitor`."""
+    what = "Show the messages on both wires as they pass, without their content. For root."
+    found = _parse("vdagent monitor", what, options.MONITOR, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent monitor", found, BAD_USAGE)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    from .monitor import run
+
+    def watch(_: str, found: Found) -> int:
+        return run(
+            str(found.get("vdagentd-socket", options.SOCKET)),
+            pointer="no-pointer" not in found,
+            as_json="json" in found,
+            record=_text(found.get("record")),
+            read=_text(found.get("read")),
+        )
+
+    try:
+        return _guarded("vdagent monitor", found, watch)
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:  # what reads us has seen enough; nothing is left to be flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 

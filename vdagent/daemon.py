@@ -96,6 +96,7 @@ class Daemon:
         self.tablet_complaint = ""
         self._port_watch: Any = None
         self._control: Any = None
+        self._watch: Any = None  # those who watch the wires
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
@@ -208,6 +209,8 @@ class Daemon:
             link = AgentLink(
                 connection, peer, self._from_agent, self._agent_gone, self._back_pressure
             )
+            if self._watch is not None:
+                self._watch.came(link)
             self.admission.consider(link)
         else:
             connection.close()
@@ -314,9 +317,16 @@ class Daemon:
         questions: dict[str, Question] = {
             "status": state.status,
             "session": state.session,
+            "monitor": self._monitor,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())
+
+    async def _monitor(self, question: Any, caller: Any) -> dict[str, Any]:
+        from .watch import Watch
+
+        self._watch = self._watch or Watch(self)
+        return await self._watch.monitor(question, caller)  # type: ignore[no-any-return]
 
     # -- back-pressure ---------------------------------------------------------------------------
 
