@@ -39,9 +39,11 @@ fmt: setup ## let ruff format everything
 	@$(BIN)/ruff format .
 
 deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
+	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py deb
 
 dist: ## wheel and sdist in dist/
+	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py dist
 
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)
