@@ -311,6 +311,7 @@ class Daemon:
     def open_control(self) -> None:
         """Answer the questions of the other commands: what each may "do" is in this table."""
         from .control import ControlServer, Question, control_path
+        from .probe import Probe
         from .state import State
 
         state = State(self)
@@ -318,6 +319,7 @@ class Daemon:
             "status": state.status,
             "session": state.session,
             "monitor": self._monitor,
+            "probe": Probe(self, state).run,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())
