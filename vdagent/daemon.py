@@ -25,6 +25,7 @@ from .handlers.mouse import Mouse
 from .handlers.relay import Relay
 from .handlers.sessions import Agent, Sessions
 from .host_link import HostLink
+from .locks import Locks
 from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Broken, MouseStates, Skipped
@@ -57,6 +58,7 @@ class Settings:
     fake_uinput: bool = False
     one_session: bool = False
     session_integration: bool = True
+    config: str = "/etc/vdagent/config.toml"
     debug: int = 0
 
 
@@ -76,6 +78,10 @@ class Daemon:
         self.files = FileRouting(self.host, self.sessions)
         self.relay = Relay(self.host, self.sessions)
         self.admission = Admission(self.sessions, settings.session_integration)
+        self.locks = Locks(
+            settings.config, self.sessions, self.clipboard, self.files, self.admission
+        )
+        self.locks.load()
         self._client_known = False
         self._host_waits = False
         self._skipped = 0  # messages left out, on this connection to the host
@@ -285,6 +291,7 @@ class Daemon:
 
         questions: dict[str, Question] = {
             "status": State(self).status,
+            "reload": self.locks.reload,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())
