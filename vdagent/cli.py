@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import __version__, lean, options
@@ -20,6 +21,7 @@ PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
 READY_S = 10.0
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
 BAD_USAGE = 2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 COMMANDS = """\
 Usage: vdagent COMMAND [OPTION…]
@@ -30,6 +32,7 @@ Usage: vdagent COMMAND [OPTION…]
   uninstall undo that
   doctor    what is wrong between the host and this desktop, and what to do about it
   status    what the daemon is doing
+  monitor   the messages between host, daemon and sessions, as they pass
   lab       a real QEMU and spice-server with this program as the guest
 
 vdagent COMMAND --help tells the options; --version the version."""
@@ -50,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(rest)
     if command == "status":
         return status_main(rest)
+    if command == "monitor":
+        return monitor_main(rest)
     if command == "doctor":
         return doctor_main(rest)
     if command == "--version":
@@ -119,6 +124,35 @@ def status_main(arguments: Sequence[str]) -> int:
     try:
         return run(path, as_json="json" in found, watch="watch" in found)
     except KeyboardInterrupt:
+        return 0
+
+
+def monitor_main(arguments: Sequence[str]) -> int:
+    """`vdagent monitor`."""
+    what = "Show the messages on both wires as they pass, without their content. For root."
+    found = _parse("vdagent monitor", what, options.MONITOR, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent monitor", found, BAD_USAGE)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    from .monitor import run
+
+    def watch(_: str, found: Found) -> int:
+        return run(
+            str(found.get("vdagentd-socket", options.SOCKET)),
+            pointer="no-pointer" not in found,
+            as_json="json" in found,
+            record=_text(found.get("record")),
+            read=_text(found.get("read")),
+        )
+
+    try:
+        return _guarded("vdagent monitor", found, watch)
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:  # what reads us has seen enough; nothing is left to be flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
@@ -269,15 +303,41 @@ def _unlink(path: str) -> None:
         pass
 
 
+@contextmanager
+def _stop_signals() -> Iterator[int]:
+    """A descriptor that has something to read once this process has been asked to end.
+
+    asyncio's own way imports inspect, 1 MB with all it needs, to look at the callback; and so does
+    its runner's handler of SIGINT, which it does not set where there is one.
+    """
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield reader
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+
+
 def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
     """Run a program until it ends by itself or a signal asks it to."""
     import asyncio
 
-    async def serve() -> int:
+    async def serve(asked: int) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop.set)
+
+        def end() -> None:
+            loop.remove_reader(asked)
+            stop.set()
+
+        loop.add_reader(asked, end)
         return await program(stop)
 
-    return asyncio.run(serve())
+    with _stop_signals() as asked:
+        return asyncio.run(serve(asked))

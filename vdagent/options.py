@@ -54,6 +54,13 @@ STATUS = (
     Option("", "json", "", "for machines"),
     Option("", "watch", "", "show it again whenever it changes, until interrupted"),
 )
+MONITOR = (
+    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    Option("", "no-pointer", "", "leave out the pointer's messages"),
+    Option("", "json", "", "for machines: the lines of a capture"),
+    Option("", "record", "FILE", "also write a capture to FILE, which must not be there yet"),
+    Option("", "read", "FILE", "show a capture instead"),
+)
 DOCTOR = (
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
     Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),

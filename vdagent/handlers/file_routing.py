@@ -7,6 +7,8 @@ Ids are made by the client's START only; nobody else's word about an id counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..protocol.constants import FileXferResult
 from ..protocol.messages import FileError, FileXferData, FileXferStart, FileXferStatus
 from .host import Host
@@ -24,9 +26,9 @@ class FileRouting:
         self._receivers: dict[int, Agent] = {}
 
     @property
-    def count(self) -> int:
-        """Transfers under way."""
-        return len(self._receivers)
+    def receivers(self) -> Mapping[int, Agent]:
+        """Who receives each transfer under way, by its id."""
+        return self._receivers
 
     def host_start(self, msg: FileXferStart) -> None:
         active = self._sessions.active

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.unit.handlers.test_key_file import key_file
-from vdagent.backends.base import Buffer, FileStore, IncomingFile, Note
+from vdagent.backends.base import Action, Buffer, FileStore, IncomingFile, Note
 from vdagent.backends.downloads import Downloads
 from vdagent.handlers.file_transfer import FileTransferHandler
 from vdagent.protocol import messages as m
@@ -27,12 +27,12 @@ class FakeNotes:
 
     def __init__(self) -> None:
         self.shown: list[Note] = []
-        self.on_cancel: Callable[[], None] | None = None
+        self.action: Action | None = None
         self.closed = False
 
-    def show(self, note: Note, on_cancel: Callable[[], None] | None = None) -> None:
+    def show(self, note: Note, action: Action | None = None) -> None:
         self.shown.append(note)
-        self.on_cancel = on_cancel
+        self.action = action
 
     def close(self) -> None:
         self.closed = True
@@ -60,6 +60,8 @@ class SlowStore:
         self.discarded = True
 
     def show(self, path: str) -> None: ...
+
+    def open(self, path: str) -> None: ...
 
     async def close(self) -> None: ...
 

@@ -15,7 +15,8 @@ from tests.unit.handlers.file_rig import Rig, SlowStore, until
 from vdagent.backends.base import Buffer, FileStore, Note
 from vdagent.errors import SystemFault
 from vdagent.handlers import file_transfer
-from vdagent.handlers.file_transfer import HIGH, MAX_TRANSFERS
+from vdagent.handlers.file_transfer import HIGH
+from vdagent.handlers.policy import MAX_TRANSFERS
 from vdagent.protocol import messages as m
 from vdagent.protocol.constants import FileXferResult as Result
 from vdagent.protocol.udscs import FileXferDisable
@@ -304,8 +305,8 @@ async def test_progress_can_be_cancelled(home: Path, monkeypatch: pytest.MonkeyP
     rig.data(1, bytes(5_000_000))
     await until(lambda: Note("Receiving a", "5.0 of 10 MB", 50) in rig.notes.shown)
     count = len(rig.notes.shown)
-    assert rig.notes.on_cancel is not None
-    rig.notes.on_cancel()
+    assert rig.notes.action is not None
+    rig.notes.action.call()
     assert await rig.answer(1) == Result.CANCELLED
     await rig.empty()
     assert rig.notes.closed
