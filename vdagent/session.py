@@ -97,6 +97,9 @@ class Session:
         self.resolution.attach(desktop.display)
         self.daemon.start()
         if self._follow is not None:
+            self.chose(
+                Choice("resize", "the GPU's preferred mode", "the desktop may not follow it")
+            )
             self._follow.attach(desktop.display)
             asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch_drm, self._follow)
 
