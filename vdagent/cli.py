@@ -181,7 +181,7 @@ def doctor_main(arguments: Sequence[str]) -> int:
         str(found.get("vdagentd-socket", options.SOCKET)),
         str(found.get("uinput-device", "/dev/uinput")),
     )
-    return run(scope, as_json="json" in found)
+    return run(scope, as_json="json" in found, probe="probe" in found)
 
 
 CONFIG_HELP = """\

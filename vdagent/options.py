@@ -69,6 +69,7 @@ DOCTOR = (
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
     Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
     Option("u", "uinput-device", "PATH", "uinput node (/dev/uinput)"),
+    Option("", "probe", "", "let viewer and session agent answer, and measure; takes up to 16 s"),
     Option("", "json", "", "for machines: a list of {name, ok, detail, hint}"),
 )
 CONFIG_COMMAND = (

@@ -115,6 +115,9 @@ class Session:
         loop = asyncio.get_running_loop()
         loop.call_later(WATCH_AFTER_S, lean.give_back_large_blocks)
         if self._follow is not None:
+            self.chose(
+                Choice("resize", "the GPU's preferred mode", "the desktop may not follow it")
+            )
             self._follow.attach(desktop.display)
         loop.call_later(WATCH_AFTER_S, self._watch_drm)
         if self._settings.control:
