@@ -19,7 +19,7 @@ deb="build-essential python3-pip python3-venv debhelper dh-python pybuild-plugin
 test="spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput
     xserver-xspice sway kwin-wayland mutter xwayland wl-clipboard wlr-randr gsettings-desktop-schemas
     dbus python3-dbusmock pulseaudio libpulse0 pipewire pipewire-pulse wireplumber pulseaudio-utils
-    busybox-static mmdebstrap e2fsprogs kmod udev strace zstd systemd util-linux lintian mandoc man-db
+    busybox-static qemu-utils mmdebstrap debian-archive-keyring e2fsprogs kmod udev strace zstd systemd util-linux lintian mandoc man-db
     shellcheck desktop-file-utils rpm rpmlint zsh fish"
 # KWin 5's and openrc's helpers; later Debians have other names for them.
 maybe="qtwayland5 kscreen libkf5screen-bin openrc runit makepkg"
