@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""How do other programs ask the daemon how it is? (`vdagent status`, `vdagent doctor`)
+"""How do other programs ask the daemon how it is, and tell it what to do? (docs/control.md)
 
 A UNIX socket beside the session socket (its path with ".control" appended): one JSON object a line, each
 answered by one.
 
-    {"do": "status"}   →   {"ok": true, "status": {…}}       see docs/control.md
+    {"do": "status"}   →   {"ok": true, "status": {…}}
     anything else      →   {"ok": false, "error": "…"}
 
-Who asks is known by its credentials: root sees everything, others what concerns their own sessions.
+The table of questions belongs to the daemon; here are lines, limits and who asks. An answer to some
+questions keeps the connection: more lines then come from the daemon, whenever it has something to say.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any
 
-from .errors import SessionError, SystemFault
+from .errors import SessionError, SystemFault, VdagentError
 from .transport.peers import Peer
 from .transport.unix_socket import bind
 
 log = logging.getLogger("control")
 
 MAX_LINE = 64 * 1024
-MAX_CLIENTS = 32
+MAX_CLIENTS = 256
+MAX_PER_USER = 32  # root's are not counted, so that it can always look
+MAX_BEHIND = 1024 * 1024  # bytes that wait for somebody who does not read them
 IDLE_S = 60.0
 
-Answer = Callable[[dict[str, Any], int], dict[str, Any]]
+Line = dict[str, Any]
+# The answer's fields beside "ok"; a VdagentError becomes its "error". The table calls it with the
+# whole question and who asks.
+Question = Callable[[Line, "Caller"], Awaitable[Line]]
 
 
 def control_path(session_socket: str) -> str:
@@ -39,53 +45,112 @@ def control_path(session_socket: str) -> str:
     return f"{session_socket}.control"
 
 
-class ControlServer:
-    """Answers questions; `answer(question, uid)` raises SessionError for those it does not take."""
+class Caller:
+    """One connection to the control socket, and who is at its other end."""
 
-    def __init__(self, path: str, answer: Answer) -> None:
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._peer = Peer(writer.get_extra_info("socket"))
+        self.pid, self.uid = self._peer.pid, self._peer.uid
+        self.stays = False  # lines may come at any time, so silence is no reason to hang up
+        self.on_gone: list[Callable[[], None]] = []
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it may see and do everything; in tests, the daemon's own user."""
+        return self.uid in (0, os.getuid())
+
+    def must_be_root(self) -> None:
+        """Raises SessionError for anybody else."""
+        if not self.is_root:
+            raise SessionError("control: only root may do that")
+
+    @property
+    def behind(self) -> int:
+        """How many bytes it has not read yet, beyond what the socket holds."""
+        return self._writer.transport.get_write_buffer_size()
+
+    def tell(self, line: Mapping[str, Any]) -> bool:
+        """Send a line of our own; False if it has gone, which it has when it does not read."""
+        transport = self._writer.transport
+        if transport.is_closing():
+            return False
+        if self.behind > MAX_BEHIND:
+            transport.abort()
+            return False
+        self._writer.write(json.dumps(line).encode() + b"\n")
+        return True
+
+    async def drain(self) -> None:
+        """Wait until it has taken what was sent."""
+        async with asyncio.timeout(IDLE_S):
+            await self._writer.drain()
+
+    def close(self) -> None:
+        """Hang up, and tell whoever wanted to know."""
+        self._writer.close()
+        self._peer.close()
+        for gone in self.on_gone:
+            gone()
+        self.on_gone.clear()
+
+
+class ControlServer:
+    """Answers the questions of a table, by what they "do"."""
+
+    def __init__(self, path: str, questions: Mapping[str, Question]) -> None:
         self._path = path
-        self._answer = answer
+        self._questions = questions
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], int] = {}  # whose it is, by uid
 
     async def start(self) -> None:
         """Listen; not being able to is no reason for the daemon to end."""
         try:
             listener = bind(self._path)
         except SystemFault as error:
-            log.warning("control: %s; vdagent status will not work", error)
+            log.warning("control: %s; `vdagent` cannot ask this program", error)
             return
         self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_LINE)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._clients) >= MAX_CLIENTS:
-            writer.close()
+        task, caller = asyncio.current_task(), Caller(writer)
+        if task is None or not self._has_room(caller):
+            caller.close()
             return
-        self._clients.add(task)
-        peer = Peer(writer.get_extra_info("socket"))
+        self._clients[task] = caller.uid
         try:
-            while line := await asyncio.wait_for(reader.readline(), IDLE_S):
-                writer.write(json.dumps(self._reply(line, peer.uid)).encode() + b"\n")
-                await asyncio.wait_for(writer.drain(), IDLE_S)
+            while line := await _next_line(reader, caller):
+                caller.tell(await self.reply(line, caller))
+                await caller.drain()
         except (OSError, ValueError, TimeoutError):
             pass  # gone, too long a line, or nothing to say
         finally:
-            self._clients.discard(task)
-            peer.close()
-            writer.close()
+            del self._clients[task]
+            caller.close()
 
-    def _reply(self, line: bytes, uid: int) -> dict[str, Any]:
+    def _has_room(self, caller: Caller) -> bool:
+        if caller.is_root:
+            return True
+        mine = sum(uid == caller.uid for uid in self._clients.values())
+        return len(self._clients) < MAX_CLIENTS and mine < MAX_PER_USER
+
+    async def reply(self, line: bytes, caller: Caller) -> Line:
+        """The answer to one line."""
         try:
             question = json.loads(line)
         except (ValueError, RecursionError):  # the latter for thousands of brackets
             return {"ok": False, "error": "not JSON"}
         if not isinstance(question, dict):
             return {"ok": False, "error": "not a JSON object"}
+        do = question.get("do")
+        ask = self._questions.get(do) if isinstance(do, str) else None
+        if ask is None:
+            return {"ok": False, "error": f"control: cannot do {str(do)[:40]!r}"}
         try:
-            return {"ok": True, **self._answer(question, uid)}
-        except SessionError as error:
-            return {"ok": False, "error": error.message}
+            return {"ok": True, **await ask(question, caller)}
+        except VdagentError as error:
+            return {"ok": False, "error": str(error)}
 
     def close(self) -> None:
         """Stop; questions under way are not answered."""
@@ -97,17 +162,36 @@ class ControlServer:
                 os.unlink(self._path)
 
 
-def ask(path: str, question: dict[str, Any], timeout_s: float = 5.0) -> dict[str, Any]:
+async def _next_line(reader: asyncio.StreamReader, caller: Caller) -> bytes:
+    async with asyncio.timeout(None if caller.stays else IDLE_S):
+        return await reader.readline()
+
+
+def ask(path: str, question: Mapping[str, Any], timeout_s: float = 5.0) -> Line:
     """One question to the daemon at `path`, and its answer. Raises SessionError."""
+    with contextlib.closing(conversation(path, question, timeout_s)) as lines:
+        return next(lines)
+
+
+def conversation(
+    path: str, question: Mapping[str, Any], timeout_s: float = 5.0
+) -> Generator[Line, None, None]:
+    """The answer to a question, then what else comes, for as long as the daemon keeps talking.
+
+    Only the answer has a deadline. Raises SessionError instead of it.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
             connection.connect(path)
             connection.sendall(json.dumps(question).encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                answer = json.loads(lines.readline())
+            lines = connection.makefile("rb")
+            answer = json.loads(lines.readline())
         except (OSError, ValueError) as error:
             raise SessionError(f"control: no answer at {path}: {error}") from None
-    if not answer.get("ok"):
-        raise SessionError(f"control: {answer.get('error', 'refused')}")
-    return dict(answer)
+        if not answer.get("ok"):
+            raise SessionError(str(answer.get("error", "control: refused")))
+        yield dict(answer)
+        connection.settimeout(None)
+        for line in lines:
+            yield json.loads(line)

@@ -6,13 +6,12 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from tests.fuzz.wires import check
 from vdagent.backends import downloads, drm, files, mime
 from vdagent.backends.base import Format, Layout, Output, Rect
 from vdagent.backends.x11 import targets
-from vdagent.control import ControlServer
+from vdagent.control import Caller, ControlServer, Line
 from vdagent.doctor import finding, machine
 from vdagent.errors import ProtocolError, SessionError
 from vdagent.handlers import displays, file_list
@@ -106,16 +105,19 @@ def user_dirs(data: bytes) -> None:
     check(path is None or path.startswith("/"), f"{path!r}")
 
 
-def _answer(question: dict[str, Any], uid: int) -> dict[str, Any]:
-    raise SessionError(f"cannot do {str(question.get('do'))[:40]!r}")
+async def _refuse(question: Line, caller: Caller) -> Line:
+    raise SessionError(f"cannot do it with {str(question)[:40]!r}")
 
 
-_control = ControlServer("nowhere", _answer)
+_control = ControlServer("nowhere", {"refuse": _refuse})
 
 
 def control_questions(data: bytes) -> None:
     """Any line at the control socket gets an answer of one line."""
-    answer = json.dumps(_control._reply(data, 1000))
+    try:
+        _control.reply(data, None).send(None)  # type: ignore[arg-type]  # nobody looks at the caller
+    except StopIteration as returned:
+        answer = json.dumps(returned.value)
     check("\n" not in answer and len(answer) < 400, "an answer without end")
 
 
@@ -125,7 +127,7 @@ def doctor(data: bytes) -> None:
     for name, part in zip(_FILES, parts, strict=True):
         (_ROOT / name).write_bytes(part)
     scope = finding.Scope(str(_ROOT / "port"), str(_ROOT / "socket"), "/dev/null", str(_ROOT))
-    for found in machine.examine(scope):
+    for found in machine.examine(scope, None):
         check(isinstance(found.detail, str), "no words")
     drm.preferred_modes(str(_ROOT / "drm"))
 

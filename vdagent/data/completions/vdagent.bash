@@ -19,7 +19,7 @@ _vdagent() {
     fi
     case $previous in
     --init) words="systemd openrc runit s6 dinit" ;;
-    -[sSuf] | -*-path | -*-socket | -*-device | -*-dir | --root) words= ;;
+    -[sSuf] | -*-path | -*-socket | -*-device | -*-dir | --root | --record | --read) words= ;;
     *) words=$(_vdagent_help "$@" | sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p') ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
