@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Makes this machine ready for `make demo` (argument: demo) or `make test` (argument: test): Debian
+# Makes this machine ready for `make demo`, `make docs` or `make test` (argument: demo, docs or test): Debian
 # packages by name, and the virtual environment. Does nothing where everything is there already.
 set -eu
 
 cd "$(dirname "$0")/.."
-purpose=${1:?demo or test}
+purpose=${1:?demo, docs or test}
 python=${PYTHON:-/usr/bin/python3}
 
 # The embedded host, a headless viewer, a private X desktop.
@@ -25,8 +25,9 @@ maybe="qtwayland5 kscreen libkf5screen-bin openrc runit makepkg"
 
 case $purpose in
 demo) wanted=$demo ;;
+docs) wanted="python3 python3-venv" ;;
 test) wanted="$demo $test" ;;
-*) echo "usage: $0 demo|test" >&2; exit 2 ;;
+*) echo "usage: $0 demo|docs|test" >&2; exit 2 ;;
 esac
 [ "$purpose" = test ] || maybe=
 # Debian 13 split QEMU's SPICE support off.
@@ -60,10 +61,14 @@ stamp=.venv/.made-for
 wanted_stamp="$purpose $(cksum <pyproject.toml)"
 case $(cat $stamp 2>/dev/null) in
 "$wanted_stamp" | "test ${wanted_stamp#* }") exit 0 ;;
+"docs ${wanted_stamp#* }") [ "$purpose" != demo ] || exit 0 ;;
 esac
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-extra=
-[ "$purpose" = test ] && extra='[dev]'
+case $purpose in
+demo) extra= ;;
+docs) extra='[docs]' ;;
+test) extra='[dev,docs]' ;;
+esac
 mkdir -p .cache
 .venv/bin/python -m pip install -q --disable-pip-version-check -e ".$extra" \
     --config-settings editable_mode=compat >.cache/pip.log 2>&1 ||
