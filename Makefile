@@ -44,9 +44,11 @@ docs: ## the documents as HTML in .cache/docs; a warning is an error
 	@echo .cache/docs/index.html
 
 deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
+	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py deb
 
 dist: ## wheel and sdist in dist/
+	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py dist
 
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)

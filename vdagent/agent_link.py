@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .backends.base import Login
@@ -62,6 +62,11 @@ class AgentLink:
 
     def __str__(self) -> str:
         return f"session agent (pid {self.peer.pid}, uid {self.peer.uid})"
+
+    @property
+    def pointer_scales(self) -> Mapping[int, float]:
+        """Of its displays; 1 for those that are not in it."""
+        return self.facts.pointer_scales
 
     @property
     def is_gone(self) -> bool:

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import lean
 from .admission import Admission
@@ -26,6 +26,7 @@ from .handlers.mouse import Mouse
 from .handlers.relay import Relay
 from .handlers.sessions import Agent, Sessions
 from .host_link import HostLink
+from .locks import Locks
 from .log import LastError
 from .protocol import messages as m
 from .protocol import udscs
@@ -34,6 +35,9 @@ from .protocol.host_connection import Event
 from .traffic import Traffic
 from .transport.peers import Peer
 from .transport.unix_socket import serve
+
+if TYPE_CHECKING:
+    pass
 
 log = logging.getLogger("daemon")
 
@@ -62,6 +66,7 @@ class Settings:
     fake_uinput: bool = False
     one_session: bool = False
     session_integration: bool = True
+    config: str = "/etc/vdagent/config.toml"
     debug: int = 0
 
 
@@ -85,6 +90,10 @@ class Daemon:
         self.relay = Relay(self.host, self.sessions)
         self.traffic = Traffic(self.files)
         self.admission = Admission(self.sessions, settings.session_integration)
+        self.locks = Locks(
+            settings.config, self.sessions, self.clipboard, self.files, self.admission
+        )
+        self.locks.load()
         self._client_known = False
         self._host_waits = False
         self._skipped = 0  # messages left out, on this connection to the host
@@ -252,6 +261,11 @@ class Daemon:
         log.info("session: clipboard and files %s", "are back" if shares else "wait for the unlock")
         self.clipboard.sharing_changed()
 
+    def scales_changed(self, agent: Agent) -> None:
+        """An agent's screens count differently now."""
+        if agent is self.sessions.active:
+            self._settle()
+
     # -- tablet and port -------------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -268,7 +282,7 @@ class Daemon:
             self.mouse.hide()
             return
         try:
-            self.mouse.show(active.desktop)
+            self.mouse.show(active.desktop, active.pointer_scales)
         except SystemFault as error:
             self._no_tablet(error)
         else:
@@ -303,6 +317,7 @@ class Daemon:
     def open_control(self) -> None:
         """Answer the questions of the other commands: what each may "do" is in this table."""
         from .control import ControlServer, Question, control_path
+        from .probe import Probe
         from .state import State
 
         state = State(self)
@@ -310,6 +325,8 @@ class Daemon:
             "status": state.status,
             "session": state.session,
             "monitor": self._monitor,
+            "probe": Probe(self, state).run,
+            "reload": self.locks.reload,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())

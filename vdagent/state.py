@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import __version__
@@ -36,7 +37,9 @@ class State:
         Raises SessionError for who is none.
         """
         link = self.agent_of(caller)
-        link.facts = read_facts(question, link.facts)
+        before, link.facts = link.facts, read_facts(question, link.facts)
+        if link.facts.pointer_scales != before.pointer_scales:
+            self._daemon.scales_changed(link)
         if link.control is not caller:
             link.control, caller.stays = caller, True
             caller.on_gone.append(lambda: _forget(link, caller))
@@ -50,10 +53,15 @@ class State:
                 return link
         raise SessionError("control: only a connected session agent may say that")
 
+    def sessions_of(self, caller: Caller) -> list[AgentLink]:
+        """The session agents whose matters are the caller's: root's are all."""
+        links = self._daemon.admission.links
+        return [link for link in links if caller.is_root or link.peer.uid == caller.uid]
+
     def describe(self, caller: Caller) -> Line:
         """The status: root sees all of it, others no more of other users' sessions than is theirs."""
         daemon, active = self._daemon, self._daemon.sessions.active
-        links = [k for k in daemon.admission.links if caller.is_root or k.peer.uid == caller.uid]
+        links = self.sessions_of(caller)
         may_see = caller.is_root or (isinstance(active, AgentLink) and active in links)
         seat = daemon.admission.seat
         return {
@@ -110,7 +118,9 @@ class State:
             "desktop_name": facts.desktop or None,
             "backends": [backend._asdict() for backend in facts.backends],
             "last_error": facts.last_error,
-            "desktop": None if link.desktop is None else _desktop(link.desktop),
+            "desktop": None
+            if link.desktop is None
+            else _desktop(link.desktop, facts.pointer_scales),
         }
 
     def _clipboard(self) -> Line:
@@ -165,12 +175,19 @@ class State:
         return None if error.text is None else {"text": error.text, "age_s": _age(error.at)}
 
 
-def _desktop(desktop: GuestResolution) -> Line:
+def _desktop(desktop: GuestResolution, scales: Mapping[int, float]) -> Line:
     return {
         "width": desktop.width,
         "height": desktop.height,
         "monitors": [
-            {"display": s.display_id, "width": s.width, "height": s.height, "x": s.x, "y": s.y}
+            {
+                "display": s.display_id,
+                "width": s.width,
+                "height": s.height,
+                "x": s.x,
+                "y": s.y,
+                "pointer_scale": scales.get(s.display_id, 1.0),
+            }
             for s in desktop.screens
             if s.width and s.height
         ],
