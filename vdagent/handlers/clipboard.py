@@ -120,7 +120,9 @@ class ClipboardHandler:
         if selection is not None:
             self._client[selection] = msg.types
             if self._owner[selection] is Owner.GUEST:
-                self._owner[selection] = Owner.NONE  # for the client, whoever may have its copy here
+                self._owner[selection] = (
+                    Owner.NONE
+                )  # for the client, whoever may have its copy here
             self._offer_to_guest(selection)
 
     def _offer_to_guest(self, selection: Selection) -> None:
