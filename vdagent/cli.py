@@ -227,7 +227,7 @@ def clipboard_main(arguments: Sequence[str]) -> int:
     from .config import commands
 
     system = str(found.get("config", options.CONFIG))
-    return _guarded("vdagent", found, lambda _, options: commands.clipboard(word, system))
+    return _told(lambda: commands.clipboard(word, system))
 
 
 def reload_main(arguments: Sequence[str]) -> int:
@@ -239,7 +239,7 @@ def reload_main(arguments: Sequence[str]) -> int:
     from .config import commands
 
     path = str(found.get("vdagentd-socket", options.SOCKET))
-    return _guarded("vdagent", found, lambda _, options: commands.reload(path))
+    return _told(lambda: commands.reload(path))
 
 
 Found = dict[str, "str | int"]
@@ -283,6 +283,15 @@ def _parse(
 def _bad_options(program: str, what: str, status: int) -> int:
     print(f"{program}: {what}; try {program} --help", file=sys.stderr)
     return status
+
+
+def _told(command: Callable[[], int]) -> int:
+    """Run a command that logs nothing; an error is one sentence with a hint."""
+    try:
+        return command()
+    except VdagentError as error:
+        print(f"vdagent: {error}", file=sys.stderr)
+        return 1
 
 
 def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:
