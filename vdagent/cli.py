@@ -33,6 +33,9 @@ Usage: vdagent COMMAND [OPTION…]
   doctor    what is wrong between the host and this desktop, and what to do about it
   status    what the daemon is doing
   monitor   the messages between host, daemon and sessions, as they pass
+  clipboard which way the clipboard passes, until you log out
+  config    the settings: are they well, what counts and why
+  reload    read the settings anew, without dropping the viewer
   lab       a real QEMU and spice-server with this program as the guest
 
 vdagent COMMAND --help tells the options; --version the version."""
@@ -57,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return monitor_main(rest)
     if command == "doctor":
         return doctor_main(rest)
+    if command == "config":
+        return config_main(rest)
+    if command == "clipboard":
+        return clipboard_main(rest)
+    if command == "reload":
+        return reload_main(rest)
     if command == "--version":
         print(f"vdagent {__version__}")
         return 0
@@ -172,10 +181,88 @@ def doctor_main(arguments: Sequence[str]) -> int:
         str(found.get("vdagentd-socket", options.SOCKET)),
         str(found.get("uinput-device", "/dev/uinput")),
     )
-    return run(scope, as_json="json" in found)
+    return run(scope, as_json="json" in found, probe="probe" in found)
+
+
+CONFIG_HELP = """\
+The settings, in /etc/vdagent/config.toml and ~/.config/vdagent/config.toml.
+
+  check      what is wrong with them
+  show       the value of every one, and where it comes from"""
+
+CLIPBOARD_HELP = """\
+Which way the clipboard passes between viewer and guest, until you log out.
+
+  off        not at all
+  to-guest   what the viewer copies can be pasted here
+  to-host    what is copied here can be pasted at the viewer
+  both       both ways
+  on         what the settings say
+Without a word: which way it passes now."""
+
+
+def config_main(arguments: Sequence[str]) -> int:
+    """`vdagent config check`, `vdagent config show`."""
+    program, known = "vdagent config", options.CONFIG_COMMAND
+    word, found = _parse_word(program, CONFIG_HELP, known, arguments, ("check", "show"))
+    if isinstance(found, str) or not word:
+        return _bad_options(
+            program, found if isinstance(found, str) else "there is nothing to do", BAD_USAGE
+        )
+    from .config import commands
+
+    system = str(found.get("config", options.CONFIG))
+    if word == "check":
+        return commands.check(system)
+    return commands.show(system, as_json="json" in found)
+
+
+def clipboard_main(arguments: Sequence[str]) -> int:
+    """`vdagent clipboard`."""
+    program, known = "vdagent clipboard", options.CLIPBOARD_COMMAND
+    words = ("off", "on", "both", "to-guest", "to-host")
+    word, found = _parse_word(program, CLIPBOARD_HELP, known, arguments, words)
+    if isinstance(found, str):
+        return _bad_options(program, found, BAD_USAGE)
+    from .config import commands
+
+    system = str(found.get("config", options.CONFIG))
+    return _guarded("vdagent", found, lambda _, options: commands.clipboard(word, system))
+
+
+def reload_main(arguments: Sequence[str]) -> int:
+    """`vdagent reload`."""
+    summary = "Have the daemon (as root) and your session agents read their settings anew."
+    found = _parse("vdagent reload", summary, options.RELOAD_COMMAND, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent reload", found, BAD_USAGE)
+    from .config import commands
+
+    path = str(found.get("vdagentd-socket", options.SOCKET))
+    return _guarded("vdagent", found, lambda _, options: commands.reload(path))
 
 
 Found = dict[str, "str | int"]
+
+
+def _parse_word(
+    program: str,
+    summary: str,
+    known: Sequence[options.Option],
+    arguments: Sequence[str],
+    words: Sequence[str],
+) -> tuple[str, Found | str]:
+    """The one of `words` that comes first, "" if none does, and the options behind it."""
+    first = arguments[0] if arguments else ""
+    if first and not first.startswith("-") and first not in words:
+        return "", f"unknown word {first!r}, not one of {', '.join(words)}"
+    word = first if first in words else ""
+    usage = f"{program} [{'|'.join(words)}]"
+    found = _parse(usage, summary, known, arguments[1:] if word else arguments)
+    if isinstance(found, dict) and found.get("version"):
+        print(f"vdagent {__version__}")
+        raise SystemExit(0)
+    return word, found
 
 
 def _parse(
@@ -226,6 +313,7 @@ def _run_daemon(ident: str, found: Found) -> int:
         fake_uinput="fake-uinput" in found,
         one_session="one-session" in found,
         session_integration="disable-session-integration" not in found,
+        config=str(found.get("config", defaults.config)),
         debug=int(found.get("debug", 0)),
     )
     foreground = "foreground" in found
@@ -255,20 +343,24 @@ def _run_daemon(ident: str, found: Found) -> int:
 def _run_session(ident: str, found: Found) -> int:
     lean.before_imports()
     from . import daemonise, log, single
+    from .config.configuration import control_path
     from .session import Settings, run
 
     defaults = Settings()
     open_dir = found.get("file-xfer-open-dir")
+    socket = str(found.get("vdagentd-socket", defaults.socket))
+    display = _text(found.get("display")) or ":".join(
+        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
+    )
     settings = Settings(
         port=str(found.get("virtio-serial-port-path", defaults.port)),
-        socket=str(found.get("vdagentd-socket", defaults.socket)),
+        socket=socket,
+        control=control_path(single.name_of(display, socket)),
+        config=str(found.get("config", defaults.config)),
         save_dir=_text(found.get("file-xfer-save-dir")),
         open_dir=None if open_dir is None else open_dir == "1",
         display=_text(found.get("display")),
         follow="no-follow" not in found,
-    )
-    display = settings.display or ":".join(
-        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
     )
     if not single.claim(display, settings.socket):
         print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)

@@ -53,10 +53,15 @@ class State:
                 return link
         raise SessionError("control: only a connected session agent may say that")
 
+    def sessions_of(self, caller: Caller) -> list[AgentLink]:
+        """The session agents whose matters are the caller's: root's are all."""
+        links = self._daemon.admission.links
+        return [link for link in links if caller.is_root or link.peer.uid == caller.uid]
+
     def describe(self, caller: Caller) -> Line:
         """The status: root sees all of it, others no more of other users' sessions than is theirs."""
         daemon, active = self._daemon, self._daemon.sessions.active
-        links = [k for k in daemon.admission.links if caller.is_root or k.peer.uid == caller.uid]
+        links = self.sessions_of(caller)
         may_see = caller.is_root or (isinstance(active, AgentLink) and active in links)
         seat = daemon.admission.seat
         return {

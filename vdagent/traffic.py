@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -64,10 +65,12 @@ class Traffic:
         self.files_received = self.files_failed = 0
         self._offers: dict[tuple[Agent | None, int], Offer] = {}  # None: the client's
         self._transfers: dict[int, Transfer] = {}
+        self._awaited: dict[asyncio.Future[None], tuple[object, tuple[type, ...]]] = {}
 
     # -- what passes -----------------------------------------------------------------------------
 
     def from_host(self, event: object) -> None:
+        self._arrived(None, event)
         self.host_messages[type(event)] += 1
         self.client_messages[type(event)] += 1
         if isinstance(event, m.FileXferData):
@@ -81,6 +84,7 @@ class Traffic:
             self._start(event)
 
     def from_agent(self, agent: Agent, msg: object) -> None:
+        self._arrived(agent, msg)
         self.session_messages[type(msg)] += 1
         if isinstance(msg, m.ClipboardGrab):
             self._grab(agent, msg)
@@ -112,7 +116,22 @@ class Traffic:
             file = read_announcement(msg.metadata)
         except ProtocolError:
             return  # the session agent refuses it
+        self.transfers()  # lets go of those that have ended
         self._transfers[msg.id] = Transfer(agent, file.name, file.size, now())
+
+    async def comes(self, sender: Agent | None, *kinds: type) -> None:
+        """Return when the next message of one of these kinds comes, None being the host."""
+        future = asyncio.get_running_loop().create_future()
+        self._awaited[future] = sender, kinds
+        try:
+            await future
+        finally:
+            del self._awaited[future]
+
+    def _arrived(self, sender: Agent | None, msg: object) -> None:
+        for future, (awaited, kinds) in self._awaited.items():
+            if sender is awaited and isinstance(msg, kinds) and not future.done():
+                future.set_result(None)
 
     # -- who comes and goes ----------------------------------------------------------------------
 
