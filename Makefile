@@ -12,11 +12,8 @@ demo: ## set everything up and run the main job for real (KEEP=1: stay up for re
 	@packaging/dev-setup.sh demo
 	@KEEP=$(KEEP) $(BIN)/python -m vdagent.lab.demo
 
-# What fails is run once more by itself: a few tests of whole desktops still depend on how busy the
-# machine is, and both summaries are shown.
 test: setup lint ## set everything up and run all tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) || \
-		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-quick: setup lint ## lint, unit and property tests
 	@$(BIN)/python -m pytest tests/unit tests/property $(PYTEST_ARGS)
@@ -42,9 +39,11 @@ fmt: setup ## let ruff format everything
 	@$(BIN)/ruff format .
 
 deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
+	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py deb
 
 dist: ## wheel and sdist in dist/
+	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py dist
 
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)

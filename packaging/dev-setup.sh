@@ -1,35 +1,38 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Makes this machine ready for `make demo` (argument: demo) or `make test` (argument: test): Debian
-# packages by name, and the virtual environment. Does nothing where everything is there already.
+# Makes this machine ready for `make demo` (argument: demo), `make deb` (deb) or `make test` (test):
+# Debian packages by name, and the virtual environment. Does nothing where everything is there.
 set -eu
 
 cd "$(dirname "$0")/.."
-purpose=${1:?demo or test}
+purpose=${1:?demo, deb or test}
 python=${PYTHON:-/usr/bin/python3}
 
 # The embedded host, a headless viewer, a private X desktop.
 demo="python3 python3-venv python3-gi gir1.2-spiceclientglib-2.0 qemu-system-x86 xvfb xclip
     x11-utils x11-xserver-utils imagemagick xdotool"
+# What packages are built with.
+deb="build-essential python3-pip python3-venv debhelper dh-python pybuild-plugin-pyproject python3-all
+    python3-setuptools python3-wheel python3-dev python3-cffi libwayland-dev pkg-config"
 # The C peer, X servers and Wayland compositors, sound and D-Bus, what a guest is booted from, and
-# what packages are built and checked with.
+# what packages are checked with.
 test="spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput
     xserver-xspice sway kwin-wayland mutter xwayland wl-clipboard wlr-randr gsettings-desktop-schemas
-    dbus python3-dbusmock pulseaudio libpulse0 busybox-static kmod udev strace zstd systemd util-linux
-    debhelper dh-python pybuild-plugin-pyproject python3-all python3-setuptools python3-wheel
-    python3-dev python3-cffi libwayland-dev pkg-config lintian mandoc man-db shellcheck
-    desktop-file-utils rpm rpmlint zsh fish"
+    dbus python3-dbusmock pulseaudio libpulse0 pipewire pipewire-pulse wireplumber pulseaudio-utils
+    busybox-static mmdebstrap e2fsprogs kmod udev strace zstd systemd util-linux lintian mandoc man-db
+    shellcheck desktop-file-utils rpm rpmlint zsh fish"
 # KWin 5's and openrc's helpers; later Debians have other names for them.
 maybe="qtwayland5 kscreen libkf5screen-bin openrc runit makepkg"
 
 case $purpose in
-demo) wanted=$demo ;;
-test) wanted="$demo $test" ;;
-*) echo "usage: $0 demo|test" >&2; exit 2 ;;
+demo) wanted=$demo maybe= ;;
+deb) wanted=$deb maybe= ;;
+test) wanted="$demo $deb $test" ;;
+*) echo "usage: $0 demo|deb|test" >&2; exit 2 ;;
 esac
-[ "$purpose" = test ] || maybe=
 # Debian 13 split QEMU's SPICE support off.
-for package in qemu-system-modules-spice $maybe; do
+[ "$purpose" = deb ] || maybe="qemu-system-modules-spice $maybe"
+for package in $maybe; do
     if command -v apt-cache >/dev/null && apt-cache show "$package" >/dev/null 2>&1; then
         wanted="$wanted $package"
     fi
@@ -54,6 +57,8 @@ if [ -n "$missing" ]; then
         $root apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $missing >/dev/null
     fi
 fi
+
+[ "$purpose" != deb ] || exit 0
 
 stamp=.venv/.made-for
 wanted_stamp="$purpose $(cksum <pyproject.toml)"

@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from .agent_link import AgentLink
+from .backends.base import Logins
 from .errors import SessionError
 from .handlers.sessions import Agent, Sessions
 from .protocol.udscs import FileXferDisable
@@ -55,6 +56,11 @@ class Admission:
             self._track()
         else:
             self._known.set()
+
+    @property
+    def seat(self) -> Logins | None:
+        """Who says which session is at the seat; None where logins are not tracked."""
+        return self._logind if self._logind is not None and self._logind.is_there else None
 
     # -- connections -----------------------------------------------------------------------------
 

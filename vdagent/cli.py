@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import __version__, lean, options
@@ -20,6 +21,7 @@ PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
 READY_S = 10.0
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
 BAD_USAGE = 2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 COMMANDS = """\
 Usage: vdagent COMMAND [OPTION…]
@@ -30,6 +32,7 @@ Usage: vdagent COMMAND [OPTION…]
   uninstall undo that
   doctor    what is wrong between the host and this desktop, and what to do about it
   status    what the daemon is doing
+  monitor   the messages between host, daemon and sessions, as they pass
   clipboard which way the clipboard passes, until you log out
   config    the settings: are they well, what counts and why
   reload    read the settings anew, without dropping the viewer
@@ -53,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(rest)
     if command == "status":
         return status_main(rest)
+    if command == "monitor":
+        return monitor_main(rest)
     if command == "doctor":
         return doctor_main(rest)
-    if command == "config":
-        return config_main(rest)
-    if command == "clipboard":
-        return clipboard_main(rest)
-    if command == "reload":
-        return reload_main(rest)
+    if command in ("config", "clipboard", "reload"):
+        from .config.cli import run as run_config
+
+        return run_config(command, rest)
     if command == "--version":
         print(f"vdagent {__version__}")
         return 0
@@ -131,6 +134,35 @@ def status_main(arguments: Sequence[str]) -> int:
         return 0
 
 
+def monitor_main(arguments: Sequence[str]) -> int:
+    """`vdagent monitor`."""
+    what = "Show the messages on both wires as they pass, without their content. For root."
+    found = _parse("vdagent monitor", what, options.MONITOR, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent monitor", found, BAD_USAGE)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    from .monitor import run
+
+    def watch(_: str, found: Found) -> int:
+        return run(
+            str(found.get("vdagentd-socket", options.SOCKET)),
+            pointer="no-pointer" not in found,
+            as_json="json" in found,
+            record=_text(found.get("record")),
+            read=_text(found.get("read")),
+        )
+
+    try:
+        return _guarded("vdagent monitor", found, watch)
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:  # what reads us has seen enough; nothing is left to be flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
 def doctor_main(arguments: Sequence[str]) -> int:
     """`vdagent doctor`."""
     found = _parse("vdagent doctor", "Find the broken link.", options.DOCTOR, arguments)
@@ -147,88 +179,10 @@ def doctor_main(arguments: Sequence[str]) -> int:
         str(found.get("vdagentd-socket", options.SOCKET)),
         str(found.get("uinput-device", "/dev/uinput")),
     )
-    return run(scope, as_json="json" in found)
-
-
-CONFIG_HELP = """\
-The settings, in /etc/vdagent/config.toml and ~/.config/vdagent/config.toml.
-
-  check      what is wrong with them
-  show       the value of every one, and where it comes from"""
-
-CLIPBOARD_HELP = """\
-Which way the clipboard passes between viewer and guest, until you log out.
-
-  off        not at all
-  to-guest   what the viewer copies can be pasted here
-  to-host    what is copied here can be pasted at the viewer
-  both       both ways
-  on         what the settings say
-Without a word: which way it passes now."""
-
-
-def config_main(arguments: Sequence[str]) -> int:
-    """`vdagent config check`, `vdagent config show`."""
-    program, known = "vdagent config", options.CONFIG_COMMAND
-    word, found = _parse_word(program, CONFIG_HELP, known, arguments, ("check", "show"))
-    if isinstance(found, str) or not word:
-        return _bad_options(
-            program, found if isinstance(found, str) else "there is nothing to do", BAD_USAGE
-        )
-    from .config import commands
-
-    system = str(found.get("config", options.CONFIG))
-    if word == "check":
-        return commands.check(system)
-    return commands.show(system, as_json="json" in found)
-
-
-def clipboard_main(arguments: Sequence[str]) -> int:
-    """`vdagent clipboard`."""
-    program, known = "vdagent clipboard", options.CLIPBOARD_COMMAND
-    words = ("off", "on", "both", "to-guest", "to-host")
-    word, found = _parse_word(program, CLIPBOARD_HELP, known, arguments, words)
-    if isinstance(found, str):
-        return _bad_options(program, found, BAD_USAGE)
-    from .config import commands
-
-    system = str(found.get("config", options.CONFIG))
-    return _told(lambda: commands.clipboard(word, system))
-
-
-def reload_main(arguments: Sequence[str]) -> int:
-    """`vdagent reload`."""
-    summary = "Have the daemon (as root) and your session agents read their settings anew."
-    found = _parse("vdagent reload", summary, options.RELOAD_COMMAND, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent reload", found, BAD_USAGE)
-    from .config import commands
-
-    path = str(found.get("vdagentd-socket", options.SOCKET))
-    return _told(lambda: commands.reload(path))
+    return run(scope, as_json="json" in found, probe="probe" in found)
 
 
 Found = dict[str, "str | int"]
-
-
-def _parse_word(
-    program: str,
-    summary: str,
-    known: Sequence[options.Option],
-    arguments: Sequence[str],
-    words: Sequence[str],
-) -> tuple[str, Found | str]:
-    """The one of `words` that comes first, "" if none does, and the options behind it."""
-    first = arguments[0] if arguments else ""
-    if first and not first.startswith("-") and first not in words:
-        return "", f"unknown word {first!r}, not one of {', '.join(words)}"
-    word = first if first in words else ""
-    usage = f"{program} [{'|'.join(words)}]"
-    found = _parse(usage, summary, known, arguments[1:] if word else arguments)
-    if isinstance(found, dict) and found.get("version"):
-        print(f"vdagent {__version__}")
-        raise SystemExit(0)
-    return word, found
 
 
 def _parse(
@@ -249,15 +203,6 @@ def _parse(
 def _bad_options(program: str, what: str, status: int) -> int:
     print(f"{program}: {what}; try {program} --help", file=sys.stderr)
     return status
-
-
-def _told(command: Callable[[], int]) -> int:
-    """Run a command that logs nothing; an error is one sentence with a hint."""
-    try:
-        return command()
-    except VdagentError as error:
-        print(f"vdagent: {error}", file=sys.stderr)
-        return 1
 
 
 def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:
@@ -370,15 +315,41 @@ def _unlink(path: str) -> None:
         pass
 
 
+@contextmanager
+def _stop_signals() -> Iterator[int]:
+    """A descriptor that has something to read once this process has been asked to end.
+
+    asyncio's own way imports inspect, 1 MB with all it needs, to look at the callback; and so does
+    its runner's handler of SIGINT, which it does not set where there is one.
+    """
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield reader
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+
+
 def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
     """Run a program until it ends by itself or a signal asks it to."""
     import asyncio
 
-    async def serve() -> int:
+    async def serve(asked: int) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop.set)
+
+        def end() -> None:
+            loop.remove_reader(asked)
+            stop.set()
+
+        loop.add_reader(asked, end)
         return await program(stop)
 
-    return asyncio.run(serve())
+    with _stop_signals() as asked:
+        return asyncio.run(serve(asked))

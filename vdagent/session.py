@@ -11,18 +11,19 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import lean
+from . import __version__, lean
 from .backends.base import FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
 from .config.configuration import ConfigFiles, user_paths
 from .config.meaning import clipboard_policy, file_policy, save_directory
+from .control_link import ControlLink
 from .daemon_link import DaemonLink
-from .desktops import Desktop, Listeners
+from .desktops import Choice, Desktop, Listeners
 from .desktops import connect as connect_desktop
 from .errors import DesktopError
 from .handlers.clipboard import ClipboardHandler
@@ -30,6 +31,7 @@ from .handlers.file_transfer import FileTransferHandler
 from .handlers.follow import Follow
 from .handlers.resolution import ResolutionHandler
 from .handlers.volume import VolumeHandler
+from .log import LastError
 from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Skipped
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("session")
 
-# Behind the first report: pyudev is a good part of the start-up time, and json some of it.
+# Behind the first report: pyudev and ctypes are a good part of the start-up time, json some of it.
 WATCH_AFTER_S = 1.0
 CONTROL_AFTER_S = 0.2
 
@@ -67,8 +69,9 @@ class Session:
         self._on_ready = on_ready
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
+        self.control = ControlLink(settings.socket, self._told)
         self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
-        self.resolution = ResolutionHandler(self.daemon.send, find_connector)
+        self.resolution = ResolutionHandler(self.daemon.send, self._tell_scales, find_connector)
         self._save_dir: str | None = None
         self._store: Downloads | None = None
         self.files = FileTransferHandler(
@@ -78,7 +81,9 @@ class Session:
         self._desktop: Desktop | None = None
         self._follow: Follow | None = None
         self._drm_watch: DrmWatch | None = None
-        self._control: Any = None
+        self._choices: dict[str, Choice] = {}
+        self._introduce()
+        self._own_control: Any = None
         self._config = ConfigFiles(user_paths(settings.config), _from_command_line(settings))
         self._FROM_DAEMON: dict[type, Callable[[Any], None]] = {
             m.MonitorsConfig: self.resolution.monitors,
@@ -108,11 +113,34 @@ class Session:
         self.resolution.attach(desktop.display)
         self.daemon.start()
         loop = asyncio.get_running_loop()
+        loop.call_later(WATCH_AFTER_S, lean.give_back_large_blocks)
         if self._follow is not None:
+            self.chose(
+                Choice("resize", "the GPU's preferred mode", "the desktop may not follow it")
+            )
             self._follow.attach(desktop.display)
         loop.call_later(WATCH_AFTER_S, self._watch_drm)
         if self._settings.control:
             loop.call_later(CONTROL_AFTER_S, self._open_control)
+
+    def _introduce(self) -> None:
+        """What `vdagent status` is to know of us."""
+        self.control.tell(
+            version=__version__, desktop=os.environ.get("XDG_CURRENT_DESKTOP", ""), backends=[]
+        )
+        loop = asyncio.get_running_loop()
+
+        def told(text: str) -> None:
+            if not loop.is_closed():  # the last word of all comes when it is
+                loop.call_soon_threadsafe(lambda: self.control.tell(last_error=text))
+
+        self._last_error = LastError(told)
+        logging.getLogger().addHandler(self._last_error)
+
+    def chose(self, choice: Choice) -> None:
+        """By which means a part of the desktop is served was decided."""
+        self._choices[choice.part] = choice
+        self.control.tell(backends=[choice._asdict() for choice in self._choices.values()])
 
     def _watch_drm(self) -> None:
         if self._follow is not None and self._drm_watch is None and not self.ended.done():
@@ -154,8 +182,8 @@ class Session:
             return
         with contextlib.suppress(OSError):  # binding will say why there is none
             os.makedirs(os.path.dirname(self._settings.control), 0o700, exist_ok=True)
-        self._control = ControlServer(self._settings.control, {"reload": self._reload})
-        self._control_start = asyncio.ensure_future(self._control.start())
+        self._own_control = ControlServer(self._settings.control, {"reload": self._reload})
+        self._control_start = asyncio.ensure_future(self._own_control.start())
 
     async def _reload(self, question: dict[str, Any], caller: Caller) -> dict[str, Any]:
         caller.must_be_root()  # or this user
@@ -174,10 +202,12 @@ class Session:
 
     async def close(self) -> None:
         """Let go of everything."""
-        if self._control is not None:
-            self._control.close()
+        logging.getLogger().removeHandler(self._last_error)
+        if self._own_control is not None:
+            self._own_control.close()
         await self.files.close()
         self.daemon.close()
+        self.control.disconnected()
         await self.volume.close()
         self.clipboard.disconnected()
         self.resolution.close()
@@ -188,13 +218,22 @@ class Session:
         if self._desktop is not None:
             await self._desktop.close()
 
+    def _tell_scales(self, scales: Mapping[int, float]) -> None:
+        self.control.tell(pointer_scales={str(display): scale for display, scale in scales.items()})
+
+    def _told(self, line: Mapping[str, Any]) -> None:
+        """The daemon wants something udscs has no word for."""
+        log.debug("control: the daemon says %s", line.get("do"))
+
     def _connected(self) -> None:
+        self.control.connected()
         self.resolution.connected()
         self.clipboard.connected()
         self.files.connected()
         self._on_ready()
 
     def _lost(self) -> None:
+        self.control.disconnected()
         self.resolution.disconnected()
         self.clipboard.disconnected()
         self.files.disconnected()
@@ -259,7 +298,9 @@ def _mixer() -> Mixer:
 async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[], None]) -> int:
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
     session = Session(settings, on_ready)
-    listeners = Listeners(session.clipboard, session.resolution, session.desktop_lost)
+    listeners = Listeners(
+        session.clipboard, session.resolution, session.desktop_lost, session.chose
+    )
     stopping = asyncio.ensure_future(stop.wait())
     starting = asyncio.ensure_future(session.start(connect_desktop(listeners, settings.display)))
     await asyncio.wait((stopping, starting), return_when=asyncio.FIRST_COMPLETED)

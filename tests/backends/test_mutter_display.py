@@ -12,13 +12,13 @@ import pytest
 
 from tests.backends.desks import Listener, until
 from tests.backends.mutter_desks import bus_address, ready
-from tests.support.compositors import TREE, Compositor, mutter, nested_mutter
+from tests.support.compositors import Compositor, mutter, nested_mutter
 from vdagent.backends.base import Layout, Output, Rect
 from vdagent.backends.dbus import Bus, plain
 from vdagent.backends.mutter.display import _SERVICE, MutterDisplay
 from vdagent.errors import DesktopError
 
-nested = pytest.mark.skipif(bool(TREE), reason="Mutter 50 cannot be nested in an X server")
+nested = pytest.mark.debian12  # Mutter 50 cannot be nested in an X server
 
 
 class Desk:
@@ -70,6 +70,21 @@ async def test_a_listed_mode_is_set_and_told(tmp_path: Path) -> None:
             await desk.display.apply({"LVDS1": Rect(1024, 768)})
             await desk.display.apply({"LVDS1": Rect(800, 600)})
             await until(lambda: desk.listener.layouts == 2, "one more change told")
+
+
+@nested
+async def test_one_monitor_gets_the_largest_size_that_fits(tmp_path: Path) -> None:
+    with nested_mutter(tmp_path, 1) as compositor:
+        async with display_of(compositor) as desk:
+            for wanted, found in [
+                ((1111, 777), (1024, 768)),
+                ((5000, 1000), (1280, 720)),
+                ((5000, 1080), (1920, 1080)),
+            ]:
+                await desk.display.apply({"LVDS1": Rect(*wanted)})
+                assert await desk.rects() == {"LVDS1": Rect(*found)}
+            with pytest.raises(DesktopError, match="GNOME knows no 700x500 for LVDS1"):
+                await desk.display.apply({"LVDS1": Rect(700, 500)})
 
 
 @nested

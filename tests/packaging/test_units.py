@@ -222,7 +222,7 @@ def test_the_man_page() -> None:
     assert not run("mandoc", "-T", "lint", "-W", "warning", page)
     assert not run("man", "--warnings", "-l", "-Z", page, LC_ALL="C.UTF-8").count("warning")
     text = page.read_text()
-    for option in (*options.DAEMON, *options.SESSION, *install.INSTALL):
+    for option in (*options.DAEMON, *options.SESSION, *options.MONITOR, *install.INSTALL):
         assert f"Fl -{option.name}" in text, option.name
         assert not option.letter or f"Fl {option.letter} ," in text, option.name
     for key in KEYS:
@@ -248,6 +248,8 @@ def test_bash_completes() -> None:
     assert completed("spice-vdagent", "--no-f") == ["--no-follow"]
     assert completed("spice-vdagentd", "--vda") == ["--vdagentd-socket"]
     assert completed("vdagent", "install", "--init", "s") == ["systemd", "s6"]
+    assert completed("vdagent", "monitor", "--re") == ["--record", "--read"]
+    assert completed("vdagent", "monitor", "--record", "x") == []
     assert completed("vdagent", "daemon", "-S", "x") == []
     assert completed("vdagent", "clipboard", "to") == ["to-guest", "to-host"]
     assert completed("vdagent", "config", "--j") == ["--json"]

@@ -98,3 +98,9 @@ def describe(layout: Layout, displays: Displays) -> GuestResolution:
         rect = (output.rect if output is not None else None) or Rect(0, 0)
         screens.append(Screen(rect.width, rect.height, rect.x, rect.y, display_id))
     return GuestResolution(layout.width, layout.height, tuple(screens))
+
+
+def pointer_scales(layout: Layout, displays: Displays) -> dict[int, float]:
+    """Display id → pointer scale, of the displays whose pixels are not the desktop's."""
+    outputs = displays.outputs(layout)
+    return {id_: o.pointer_scale for id_, o in outputs.items() if o.rect and o.pointer_scale != 1}

@@ -7,6 +7,7 @@ Ids are made by the client's START only; nobody else's word about an id counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..protocol.constants import FileXferResult
@@ -33,6 +34,11 @@ class FileRouting:
         self._host, self._sessions = host, sessions
         self._policy = FilePolicy()
         self._transfers: dict[int, _Transfer] = {}
+
+    @property
+    def receivers(self) -> Mapping[int, Agent]:
+        """Who receives each transfer under way, by its id."""
+        return {id_: transfer.agent for id_, transfer in self._transfers.items()}
 
     @property
     def count(self) -> int:

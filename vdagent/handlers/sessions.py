@@ -8,7 +8,7 @@ A connection that reports nothing changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ..backends.base import Login, Logins
@@ -22,6 +22,10 @@ class Agent(Protocol):
     desktop: GuestResolution | None
     offers: dict[int, tuple[int, ...]]  # selection → types a guest application offers there
     login: Login | None  # whose session it is in, where that is known
+
+    @property
+    def pointer_scales(self) -> Mapping[int, float]:
+        """Of its displays; 1 for those that are not in it."""
 
     def send(self, msg: udscs.Message) -> None:
         """Queue a message for it."""

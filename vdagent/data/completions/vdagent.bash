@@ -23,7 +23,7 @@ _vdagent() {
     fi
     case $previous in
     --init) words="systemd openrc runit s6 dinit" ;;
-    -[sSuf] | -*-path | -*-socket | -*-device | -*-dir | --root | --config) words= ;;
+    -[sSuf] | -*-path | -*-socket | -*-device | -*-dir | --root | --config | --record | --read) words= ;;
     *)
         words=$(_vdagent_help "$@" | sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p')
         ((COMP_CWORD == 2)) && words+=" $(_vdagent_words "$@")"
