@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Makes this machine ready for `make demo` (argument: demo), `make deb` (deb) or `make test` (test):
-# Debian packages by name, and the virtual environment. Does nothing where everything is there.
+# Makes this machine ready for `make demo`, `make deb`, `make docs` or `make test` (argument: demo, deb,
+# docs or test): Debian packages by name, and the virtual environment. Does nothing where everything is
+# there.
 set -eu
 
 cd "$(dirname "$0")/.."
-purpose=${1:?demo, deb or test}
+purpose=${1:?demo, deb, docs or test}
 python=${PYTHON:-/usr/bin/python3}
 
 # The embedded host, a headless viewer, a private X desktop.
@@ -27,11 +28,12 @@ maybe="xserver-xspice qtwayland5 kscreen libkf5screen-bin"
 case $purpose in
 demo) wanted=$demo maybe= ;;
 deb) wanted=$deb maybe= ;;
+docs) wanted="python3 python3-venv" maybe= ;;
 test) wanted="$demo $deb $test" ;;
-*) echo "usage: $0 demo|deb|test" >&2; exit 2 ;;
+*) echo "usage: $0 demo|deb|docs|test" >&2; exit 2 ;;
 esac
 # Debian 13 split QEMU's SPICE support off.
-[ "$purpose" = deb ] || maybe="qemu-system-modules-spice $maybe"
+case $purpose in demo | test) maybe="qemu-system-modules-spice $maybe" ;; esac
 
 lacks() {
     ! dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
@@ -67,10 +69,14 @@ stamp=.venv/.made-for
 wanted_stamp="$purpose $(cksum <pyproject.toml)"
 case $(cat $stamp 2>/dev/null) in
 "$wanted_stamp" | "test ${wanted_stamp#* }") exit 0 ;;
+"docs ${wanted_stamp#* }") [ "$purpose" != demo ] || exit 0 ;;
 esac
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-extra=
-[ "$purpose" = test ] && extra='[dev]'
+case $purpose in
+demo) extra= ;;
+docs) extra='[docs]' ;;
+test) extra='[dev,docs]' ;;
+esac
 mkdir -p .cache
 .venv/bin/python -m pip install -q --disable-pip-version-check -e ".$extra" \
     --config-settings editable_mode=compat >.cache/pip.log 2>&1 ||

@@ -73,7 +73,6 @@ class Compositor:
 
 def version(program: str) -> tuple[int, ...]:
     """What a program on this machine says of itself, for what came or went with one."""
-    require(program)
     said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20).stdout
     found = re.search(r"\d+(\.\d+)*", said)
     assert found, f"{program} --version: {said}"
