@@ -8,9 +8,11 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.support.processes import spawn, stop, wait_for
@@ -71,9 +73,28 @@ class Compositor:
         ).stdout
 
 
+def _runnable(program: str, directory: Path) -> Path:
+    """A copy in `directory`: an installed KWin has capabilities, with which no container runs it.
+
+    The copy has none, and the same name, at which KWin looks.
+    """
+    copy = directory / program
+    shutil.copyfile(shutil.which(program) or "", copy)
+    copy.chmod(0o755)
+    return copy
+
+
+@cache
 def version(program: str) -> tuple[int, ...]:
     """What a program on this machine says of itself, for what came or went with one."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20).stdout
+    with tempfile.TemporaryDirectory() as directory:
+        said = subprocess.run(
+            [_runnable(program, Path(directory)), "--version"],
+            env={"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True,
+            text=True,
+            timeout=20,
+        ).stdout
     found = re.search(r"\d+(\.\d+)*", said)
     assert found, f"{program} --version: {said}"
     return tuple(map(int, found[0].split(".")))
@@ -179,11 +200,6 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
     runtime = directory / "kwin"
     runtime.mkdir()
     environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wl-kwin"}
-    # The installed file has capabilities, with which it cannot be run in a container; a copy has
-    # none. KWin looks at its own name.
-    program = runtime / "kwin_wayland"
-    shutil.copyfile(shutil.which("kwin_wayland") or "", program)
-    program.chmod(0o755)
     own = {
         "XDG_CURRENT_DESKTOP": "KDE",
         "XDG_SESSION_TYPE": "wayland",
@@ -191,7 +207,14 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
         "KWIN_WAYLAND_NO_PERMISSION_CHECKS": "1",  # for the pointing device of the tests
         "LIBGL_ALWAYS_SOFTWARE": "1",
     }
-    argv = [str(program), "--virtual", "--width", "1280", "--height", "720"]
+    argv = [
+        str(_runnable("kwin_wayland", runtime)),
+        "--virtual",
+        "--width",
+        "1280",
+        "--height",
+        "720",
+    ]
     argv += ["--output-count", str(outputs), "--no-lockscreen", "--no-global-shortcuts"]
     argv += ["--socket", "wl-kwin"]
 
