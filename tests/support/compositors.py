@@ -8,8 +8,9 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ from tests.support.tools import require
 from tests.support.xservers import xvfb
 
 START_S = 20.0
+MONITORS = (sys.executable, "-m", "tests.support.mutter_monitors")
 SWAY_UID = 1000  # sway refuses to run as root; this user need not exist
 
 BUS_CONFIG = """\
@@ -231,7 +233,9 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
 
 
 @contextmanager
-def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compositor]:
+def mutter(
+    directory: Path, *monitors: str, x11: bool = False, no_monitor: bool = False
+) -> Iterator[Compositor]:
     """A Mutter with a virtual monitor for each of `monitors` (1280x720 by default), and XWayland."""
     require("mutter")
     runtime = directory / "mutter"
@@ -247,7 +251,7 @@ def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compo
         require("Xwayland")
     else:
         argv.append("--no-x11")
-    for monitor in monitors or ("1280x720",):
+    for monitor in () if no_monitor else monitors or ("1280x720",):
         argv += ["--virtual-monitor", monitor]
 
     def start() -> subprocess.Popen[bytes]:
@@ -274,11 +278,54 @@ def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compo
 
 
 @contextmanager
-def nested_mutter(directory: Path, *scales: int, logical: bool = False) -> Iterator[Compositor]:
-    """A Mutter in an X server, with monitors LVDS1 to LVDSn of these scales and with several modes.
+def mutter_with_modes(directory: Path, *scales: int, logical: bool = False) -> Iterator[Compositor]:
+    """A Mutter with monitors of several modes and of these scales, named by `mode_monitors`.
 
-    All start with 1280x720. They are laid out in physical pixels, unless `logical`.
+    All start with 1280x720. They are laid out in physical pixels, unless `logical`; newer Mutters
+    always lay out in logical ones.
     """
+    with (
+        _nested(directory, scales, logical) if _nests() else _cast(directory, scales) as compositor
+    ):
+        yield compositor
+
+
+def mode_monitors() -> tuple[str, str]:
+    """The connectors of the first two monitors of `mutter_with_modes`."""
+    return ("LVDS1", "LVDS2") if _nests() else ("Meta-0", "Meta-1")
+
+
+def _nests() -> bool:
+    """Whether Mutter can be run in an X server, with monitors to be tested with."""
+    return shutil.which("mutter") is None or version("mutter") < (49,)
+
+
+@contextmanager
+def _cast(directory: Path, scales: Sequence[int]) -> Iterator[Compositor]:
+    """Headless, with monitors as those of a remote desktop."""
+    require("mutter", "pipewire")
+    with mutter(directory, no_monitor=True) as compositor:
+        pipewire = spawn(["pipewire"], env=compositor.environment, log=directory / "pipewire.log")
+        try:
+            wait_for((compositor.directory / "pipewire-0").exists, START_S, "PipeWire")
+            monitors = spawn(
+                [*MONITORS, compositor.environment["DBUS_SESSION_BUS_ADDRESS"], *map(str, scales)],
+                cwd=Path(__file__).parents[2],
+                log=directory / "monitors.log",
+            )
+            try:
+                said = directory / "monitors.log"
+                wait_for(lambda: b"ready" in said.read_bytes(), START_S, "monitors")
+                yield compositor
+            finally:
+                stop(monitors)
+        finally:
+            stop(pipewire)
+
+
+@contextmanager
+def _nested(directory: Path, scales: Sequence[int], logical: bool) -> Iterator[Compositor]:
+    """In an X server, with monitors that Mutter has for its own tests."""
     require("mutter", "Xvfb")
     runtime = directory / "nested"
     runtime.mkdir()
