@@ -38,6 +38,11 @@ fmt: setup ## let ruff format everything
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+docs: ## the documents as HTML in .cache/docs; a warning is an error
+	@packaging/dev-setup.sh docs
+	@$(BIN)/sphinx-build -W --keep-going -n -q docs .cache/docs
+	@echo .cache/docs/index.html
+
 deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
 	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py deb
@@ -65,4 +70,4 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: test-newest help demo test test-quick test-guest test-apt lint fmt deb dist fuzz hostile soak bench setup clean
+.PHONY: test-newest help demo test test-quick test-guest test-apt lint fmt docs deb dist fuzz hostile soak bench setup clean
