@@ -100,6 +100,7 @@ class Session:
     def _watch_drm(self, follow: Follow) -> None:
         if not self.ended.done():
             self._drm_watch = watch(follow.on_hotplug)
+            follow.on_hotplug()  # what came before we looked
 
     def desktop_lost(self, reason: str) -> None:
         """The desktop has gone, and this session with it."""
