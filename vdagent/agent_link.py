@@ -7,15 +7,20 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .backends.base import Login
 from .errors import FramingError
 from .protocol.messages import ClipboardPart
 from .protocol.udscs import GuestResolution, Message
 from .protocol.udscs_connection import UdscsConnection
+from .session_facts import SessionFacts
 from .transport.link import Link
 from .transport.peers import Peer
+
+if TYPE_CHECKING:
+    from .control import Caller
+    from .watch import Tap
 
 log = logging.getLogger("session")
 
@@ -42,8 +47,10 @@ class AgentLink:
         self.peer = peer
         self.login: Login | None = None
         self.desktop: GuestResolution | None = None
-        self.pointer_scales: Mapping[int, float] = {}
         self.offers: dict[int, tuple[int, ...]] = {}
+        self.facts = SessionFacts()
+        self.control: Caller | None = None  # its connection to the control socket
+        self.tap: Tap | None = None  # an onlooker's
         self._on_messages, self._on_gone, self._on_drained = on_messages, on_gone, on_drained
         self._udscs = UdscsConnection.for_daemon()
         self._stalled_at = -1  # bytes sent when the queue was found full
@@ -57,6 +64,11 @@ class AgentLink:
         return f"session agent (pid {self.peer.pid}, uid {self.peer.uid})"
 
     @property
+    def pointer_scales(self) -> Mapping[int, float]:
+        """Of its displays; 1 for those that are not in it."""
+        return self.facts.pointer_scales
+
+    @property
     def is_gone(self) -> bool:
         """Whether its connection has ended."""
         return self._gone
@@ -66,12 +78,20 @@ class AgentLink:
         """Whether so much waits for it that no more should be read for it."""
         return self.link.queued >= FULL
 
+    @property
+    def sending_parts(self) -> bool:
+        """Whether a Clipboard message to it is not complete yet."""
+        return self._udscs.sending_parts
+
     def send(self, msg: Message) -> None:
         """Queue a message; the agent is dropped if it has stopped taking any."""
         if not isinstance(msg, ClipboardPart):
             log.debug("→ session pid %d: %s", self.peer.pid, msg)
         self._udscs.send(msg)
-        self.link.write(self._udscs.data_to_send())
+        data = self._udscs.data_to_send()
+        if self.tap is not None:
+            self.tap.sent(data, not self._udscs.sending_parts)
+        self.link.write(data)
         if self.is_full and self._stalled_at < 0:
             self._stalled_at = self.link.sent
             self._loop.call_later(STALL_S, self._check_stall)
@@ -122,6 +142,8 @@ class AgentLink:
         self.peer.close()
 
     def _received(self, data: memoryview) -> None:
+        if self.tap is not None:
+            self.tap.received(data, self._udscs.idle)
         try:
             events = self._udscs.receive_data(data)
         except FramingError as error:
@@ -137,6 +159,8 @@ class AgentLink:
 
     def _finish(self) -> None:
         self._gone = True
+        if self.tap is not None:
+            self.tap.closed("")
         self.link.close()
         self.peer.close()
         # From the loop: a handler may be in the middle of sending to this very agent.

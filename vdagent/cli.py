@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import __version__, lean, options
@@ -20,6 +21,7 @@ PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
 READY_S = 10.0
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
 BAD_USAGE = 2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 COMMANDS = """\
 Usage: vdagent COMMAND [OPTION…]
@@ -30,6 +32,10 @@ Usage: vdagent COMMAND [OPTION…]
   uninstall undo that
   doctor    what is wrong between the host and this desktop, and what to do about it
   status    what the daemon is doing
+  monitor   the messages between host, daemon and sessions, as they pass
+  clipboard which way the clipboard passes, until you log out
+  config    the settings: are they well, what counts and why
+  reload    read the settings anew, without dropping the viewer
   lab       a real QEMU and spice-server with this program as the guest
 
 vdagent COMMAND --help tells the options; --version the version."""
@@ -50,8 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(rest)
     if command == "status":
         return status_main(rest)
+    if command == "monitor":
+        return monitor_main(rest)
     if command == "doctor":
         return doctor_main(rest)
+    if command in ("config", "clipboard", "reload"):
+        from .config.cli import run as run_config
+
+        return run_config(command, rest)
     if command == "--version":
         print(f"vdagent {__version__}")
         return 0
@@ -122,6 +134,35 @@ def status_main(arguments: Sequence[str]) -> int:
         return 0
 
 
+def monitor_main(arguments: Sequence[str]) -> int:
+    """`vdagent monitor`."""
+    what = "Show the messages on both wires as they pass, without their content. For root."
+    found = _parse("vdagent monitor", what, options.MONITOR, arguments)
+    if isinstance(found, str):
+        return _bad_options("vdagent monitor", found, BAD_USAGE)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    from .monitor import run
+
+    def watch(_: str, found: Found) -> int:
+        return run(
+            str(found.get("vdagentd-socket", options.SOCKET)),
+            pointer="no-pointer" not in found,
+            as_json="json" in found,
+            record=_text(found.get("record")),
+            read=_text(found.get("read")),
+        )
+
+    try:
+        return _guarded("vdagent monitor", found, watch)
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:  # what reads us has seen enough; nothing is left to be flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
 def doctor_main(arguments: Sequence[str]) -> int:
     """`vdagent doctor`."""
     found = _parse("vdagent doctor", "Find the broken link.", options.DOCTOR, arguments)
@@ -138,7 +179,7 @@ def doctor_main(arguments: Sequence[str]) -> int:
         str(found.get("vdagentd-socket", options.SOCKET)),
         str(found.get("uinput-device", "/dev/uinput")),
     )
-    return run(scope, as_json="json" in found)
+    return run(scope, as_json="json" in found, probe="probe" in found)
 
 
 Found = dict[str, "str | int"]
@@ -192,6 +233,7 @@ def _run_daemon(ident: str, found: Found) -> int:
         fake_uinput="fake-uinput" in found,
         one_session="one-session" in found,
         session_integration="disable-session-integration" not in found,
+        config=str(found.get("config", defaults.config)),
         debug=int(found.get("debug", 0)),
     )
     foreground = "foreground" in found
@@ -221,20 +263,24 @@ def _run_daemon(ident: str, found: Found) -> int:
 def _run_session(ident: str, found: Found) -> int:
     lean.before_imports()
     from . import daemonise, log, single
+    from .config.configuration import control_path
     from .session import Settings, run
 
     defaults = Settings()
     open_dir = found.get("file-xfer-open-dir")
+    socket = str(found.get("vdagentd-socket", defaults.socket))
+    display = _text(found.get("display")) or ":".join(
+        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
+    )
     settings = Settings(
         port=str(found.get("virtio-serial-port-path", defaults.port)),
-        socket=str(found.get("vdagentd-socket", defaults.socket)),
+        socket=socket,
+        control=control_path(single.name_of(display, socket)),
+        config=str(found.get("config", defaults.config)),
         save_dir=_text(found.get("file-xfer-save-dir")),
         open_dir=None if open_dir is None else open_dir == "1",
         display=_text(found.get("display")),
         follow="no-follow" not in found,
-    )
-    display = settings.display or ":".join(
-        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
     )
     if not single.claim(display, settings.socket):
         print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)
@@ -269,15 +315,41 @@ def _unlink(path: str) -> None:
         pass
 
 
+@contextmanager
+def _stop_signals() -> Iterator[int]:
+    """A descriptor that has something to read once this process has been asked to end.
+
+    asyncio's own way imports inspect, 1 MB with all it needs, to look at the callback; and so does
+    its runner's handler of SIGINT, which it does not set where there is one.
+    """
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield reader
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+
+
 def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
     """Run a program until it ends by itself or a signal asks it to."""
     import asyncio
 
-    async def serve() -> int:
+    async def serve(asked: int) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop.set)
+
+        def end() -> None:
+            loop.remove_reader(asked)
+            stop.set()
+
+        loop.add_reader(asked, end)
         return await program(stop)
 
-    return asyncio.run(serve())
+    with _stop_signals() as asked:
+        return asyncio.run(serve(asked))

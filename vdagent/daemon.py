@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,22 +19,25 @@ from typing import TYPE_CHECKING, Any
 from . import lean
 from .admission import Admission
 from .agent_link import FULL, AgentLink
-from .errors import SessionError, SystemFault
+from .errors import SystemFault
 from .handlers.clipboard_routing import ClipboardRouting
 from .handlers.file_routing import FileRouting
 from .handlers.mouse import Mouse
 from .handlers.relay import Relay
 from .handlers.sessions import Agent, Sessions
 from .host_link import HostLink
+from .locks import Locks
+from .log import LastError
 from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Broken, MouseStates, Skipped
 from .protocol.host_connection import Event
+from .traffic import Traffic
 from .transport.peers import Peer
 from .transport.unix_socket import serve
 
 if TYPE_CHECKING:
-    from .control import Caller
+    pass
 
 log = logging.getLogger("daemon")
 
@@ -48,6 +52,8 @@ HOST_FULL = 1024 * 1024
 HOST_FLOODS = 4 * HOST_FULL
 # So many skipped messages of a connection are worth a warning each.
 SKIPPED_SAID = 20
+# What is counted elsewhere, or is a part of what is.
+_UNCOUNTED = {MouseStates, m.ClipboardPart, m.ClipboardEnd}
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Settings:
     fake_uinput: bool = False
     one_session: bool = False
     session_integration: bool = True
+    config: str = "/etc/vdagent/config.toml"
     debug: int = 0
 
 
@@ -68,6 +75,9 @@ class Daemon:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.since = time.monotonic()
+        self.last_error = LastError()
+        logging.getLogger().addHandler(self.last_error)
         self._loop = asyncio.get_running_loop()
         self.stopped = self._loop.create_future()
         self.host = HostLink(
@@ -78,15 +88,21 @@ class Daemon:
         self.clipboard = ClipboardRouting(self.host, self.sessions, self._loop.call_later)
         self.files = FileRouting(self.host, self.sessions)
         self.relay = Relay(self.host, self.sessions)
+        self.traffic = Traffic(self.files)
         self.admission = Admission(self.sessions, settings.session_integration)
+        self.locks = Locks(
+            settings.config, self.sessions, self.clipboard, self.files, self.admission
+        )
+        self.locks.load()
         self._client_known = False
         self._host_waits = False
         self._skipped = 0  # messages left out, on this connection to the host
         self._paused: AgentLink | None = None  # the session that filled the host's queue
         self._tablet_timer: asyncio.TimerHandle | None = None
-        self._tablet_complaint = ""
+        self.tablet_complaint = ""
         self._port_watch: Any = None
         self._control: Any = None
+        self._watch: Any = None  # those who watch the wires
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
@@ -130,7 +146,10 @@ class Daemon:
         if self.settings.debug:
             self._log_events(events)
         for event in events:
-            self._FROM_HOST[type(event)](event)
+            kind = type(event)
+            self._FROM_HOST[kind](event)
+            if kind not in _UNCOUNTED:
+                self.traffic.from_host(event)
         self._back_pressure()
 
     def _log_events(self, events: list[Event]) -> None:
@@ -154,7 +173,9 @@ class Daemon:
         if msg.request:
             self._forget_client()
         log.info("host: a client can %s", ", ".join(msg.capabilities.names()).lower() or "nothing")
-        self._client_known = True
+        if not self._client_known:
+            self._client_known = True
+            self.traffic.client_came()
         self.clipboard.client_arrived()
 
     def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
@@ -179,6 +200,7 @@ class Daemon:
         log.log(level, "%s: skipped %s%s", "session" if whose else "host", event.reason, whose)
 
     def _on_mouse(self, event: MouseStates) -> None:
+        self.traffic.pointer_events += len(event.states)
         if not self.mouse.handle(event.states):
             self._settle()
 
@@ -193,6 +215,8 @@ class Daemon:
             link = AgentLink(
                 connection, peer, self._from_agent, self._agent_gone, self._back_pressure
             )
+            if self._watch is not None:
+                self._watch.came(link)
             self.admission.consider(link)
         else:
             connection.close()
@@ -201,7 +225,10 @@ class Daemon:
     def _from_agent(self, agent: AgentLink, messages: list[udscs.FromAgent]) -> None:
         was_active, before = self.sessions.active, self.host.queued
         for msg in messages:
-            self._FROM_AGENT[type(msg)](agent, msg)
+            kind = type(msg)
+            self._FROM_AGENT[kind](agent, msg)
+            if kind not in _UNCOUNTED:
+                self.traffic.from_agent(agent, msg)
         if agent is was_active and self.host.queued > max(before, HOST_FULL):
             self._pause(agent)
         if agent.link.queued > (2 * FULL if agent is self.sessions.active else HOST_FULL):
@@ -218,6 +245,7 @@ class Daemon:
         self.admission.gone(agent)
         self.clipboard.agent_gone(agent)
         self.files.agent_gone(agent)
+        self.traffic.agent_gone(agent)
         self.sessions.remove(agent)
         self._back_pressure()
 
@@ -232,6 +260,11 @@ class Daemon:
         shares = self.sessions.sharing is not None
         log.info("session: clipboard and files %s", "are back" if shares else "wait for the unlock")
         self.clipboard.sharing_changed()
+
+    def scales_changed(self, agent: Agent) -> None:
+        """An agent's screens count differently now."""
+        if agent is self.sessions.active:
+            self._settle()
 
     # -- tablet and port -------------------------------------------------------------------------
 
@@ -253,13 +286,13 @@ class Daemon:
         except SystemFault as error:
             self._no_tablet(error)
         else:
-            self._tablet_complaint = ""
+            self.tablet_complaint = ""
             self.host.open()
 
     def _no_tablet(self, error: SystemFault) -> None:
         """Without a tablet an open port would swallow the viewer's pointer: stay closed."""
-        if str(error) != self._tablet_complaint:
-            self._tablet_complaint = str(error)
+        if str(error) != self.tablet_complaint:
+            self.tablet_complaint = str(error)
             log.error("%s; the port stays closed, the pointer would be dead otherwise", error)
         self.host.close()
         self._forget_client()
@@ -284,26 +317,25 @@ class Daemon:
     def open_control(self) -> None:
         """Answer the questions of the other commands: what each may "do" is in this table."""
         from .control import ControlServer, Question, control_path
+        from .probe import Probe
         from .state import State
 
+        state = State(self)
         questions: dict[str, Question] = {
-            "status": State(self).status,
-            "pointer-scales": self._learn_scales,
+            "status": state.status,
+            "session": state.session,
+            "monitor": self._monitor,
+            "probe": Probe(self, state).run,
+            "reload": self.locks.reload,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())
 
-    async def _learn_scales(self, question: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """A session agent tells how many of the desktop's pixels each display's are."""
-        from .pointer_scales import read_scales
+    async def _monitor(self, question: Any, caller: Any) -> dict[str, Any]:
+        from .watch import Watch
 
-        peers = {(link.peer.pid, link.peer.uid): link for link in self.admission.links}
-        if (link := peers.get((caller.pid, caller.uid))) is None:
-            raise SessionError("control: only a connected session agent may say that")
-        link.pointer_scales = read_scales(question)
-        if link is self.sessions.active:
-            self._settle()
-        return {}
+        self._watch = self._watch or Watch(self)
+        return await self._watch.monitor(question, caller)  # type: ignore[no-any-return]
 
     # -- back-pressure ---------------------------------------------------------------------------
 
@@ -335,6 +367,7 @@ class Daemon:
 
     def close(self) -> None:
         """Withdraw the guest's offers as far as that goes without waiting, and let go of everything."""
+        logging.getLogger().removeHandler(self.last_error)
         self.clipboard.active_changed(None)
         self.host.close()
         self.mouse.hide()

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .backends.base import (
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("desktop")
 
-FLATPAK_INFO = Path("/.flatpak-info")
+FLATPAK_INFO = "/.flatpak-info"
 
 # What compositors do with the selections of X11 programs.
 BOTH_WAYS = "Mutter passes it on both ways"
@@ -46,12 +45,33 @@ class Desktop(NamedTuple):
     close: Callable[[], Awaitable[None]]
 
 
+class Choice(NamedTuple):
+    """By which means a part of the desktop is served: a selection's name, or "outputs"."""
+
+    part: str
+    by: str
+    why: str
+
+
 class Listeners(NamedTuple):
     """Whom the desktop tells; `on_lost(reason)` is called once, when it has gone for good."""
 
     clipboard: ClipboardListener
     display: DisplayListener
     on_lost: Callable[[str], None]
+    on_choice: Callable[[Choice], None] = lambda choice: None
+
+    @property
+    def ends(self) -> tuple[ClipboardListener, DisplayListener, Callable[[str], None]]:
+        """Those a backend knows."""
+        return self[:3]
+
+    def chose(self, parts: Iterable[Selection], by: str, why: str, outputs: str = "") -> None:
+        """Tell by which means these selections are served, and the outputs if `outputs` says so."""
+        for selection in sorted(parts):
+            self.on_choice(Choice(selection.name, by, why))
+        if outputs:
+            self.on_choice(Choice("outputs", outputs, why))
 
 
 async def connect(
@@ -68,7 +88,9 @@ async def connect(
                 "this session has no desktop: neither WAYLAND_DISPLAY nor DISPLAY is set",
                 "start it from the desktop's autostart, or import both into systemd's user manager",
             )
-        log.info("desktop: X11 at %s, %s", x_name, "as asked for" if x_display else "no Wayland")
+        why = "as asked for" if x_display else "no Wayland"
+        log.info("desktop: X11 at %s, %s", x_name, why)
+        listeners.chose(Selection, f"X11 at {x_name}", why, "RandR")
         return await _x11(listeners, x_name)
     try:
         return await _wayland(compositor, listeners, x_name, environment)
@@ -76,21 +98,22 @@ async def connect(
         if x_name is None:
             raise
         log.warning("desktop: X11 at %s, for %s", x_name, error)
+        listeners.chose(Selection, f"X11 at {x_name}", str(error), "RandR")
         return await _x11(listeners, x_name)
 
 
-def _compositor(environment: Mapping[str, str]) -> Path | None:
+def _compositor(environment: Mapping[str, str]) -> str | None:
     """The socket of the compositor."""
     name, directory = environment.get("WAYLAND_DISPLAY"), environment.get("XDG_RUNTIME_DIR")
     if not name or not (directory or name.startswith("/")):
         return None
-    return Path(directory or "/") / name
+    return os.path.join(directory or "/", name)
 
 
 async def _x11(listeners: Listeners, name: str) -> Desktop:
     from .backends.x11.desktop import connect as connect_x11
 
-    clipboard, display = await connect_x11(name, *listeners)
+    clipboard, display = await connect_x11(name, *listeners.ends)
 
     async def close() -> None:
         await clipboard.close()
@@ -100,13 +123,13 @@ async def _x11(listeners: Listeners, name: str) -> Desktop:
 
 
 async def _wayland(
-    compositor: Path, listeners: Listeners, x_name: str | None, environment: Mapping[str, str]
+    compositor: str, listeners: Listeners, x_name: str | None, environment: Mapping[str, str]
 ) -> Desktop:
     from .backends.wayland.clipboard import data_control
     from .backends.wayland.desktop import WaylandDesktop
     from .backends.wayland.display import output_management
 
-    wayland = WaylandDesktop(compositor, *listeners)
+    wayland = WaylandDesktop(compositor, *listeners.ends)
     connection = await wayland.open()
     protocol = data_control(connection)
     if protocol is None and (mutter := await _mutter(listeners, environment)) is not None:
@@ -115,13 +138,18 @@ async def _wayland(
     selections = wayland.clipboard.selections if protocol is not None else frozenset[Selection]()
     if protocol is not None:
         log.info("desktop: %s by %s, Wayland at %s", _names(selections), protocol.name, compositor)
+        listeners.chose(selections, protocol.name, f"{compositor} offers it")
     else:
-        log.warning("desktop: %s", no_data_control(environment))
+        problem = no_data_control(environment)
+        log.warning("desktop: %s", problem)
+        listeners.chose(Selection, "nothing", problem)
     management = output_management(connection)
     if management is None:
         log.info("desktop: this compositor lets no program set its outputs, only read them")
+        listeners.chose((), "", "this compositor lets no program set its outputs", "reading only")
     else:
         log.info("desktop: outputs by %s", management.protocol)
+        listeners.chose((), "", f"{compositor} offers it", management.protocol)
     return await _native(wayland, selections, listeners, x_name, ONE_WAY)
 
 
@@ -130,7 +158,7 @@ async def _mutter(listeners: Listeners, environment: Mapping[str, str]) -> Mutte
     from .backends.dbus import session_bus_address
     from .backends.mutter.desktop import MutterDesktop
 
-    mutter = MutterDesktop(session_bus_address(environment), *listeners)
+    mutter = MutterDesktop(session_bus_address(environment), *listeners.ends)
     try:
         await mutter.open()
     except DesktopError as error:
@@ -140,6 +168,8 @@ async def _mutter(listeners: Listeners, environment: Mapping[str, str]) -> Mutte
         "desktop: %s and outputs by Mutter's D-Bus services, for it has no data-control",
         _names(mutter.clipboard.selections),
     )
+    dbus = "Mutter's D-Bus services"
+    listeners.chose(mutter.clipboard.selections, dbus, "it has no data-control", dbus)
     return mutter
 
 
@@ -155,6 +185,10 @@ async def _native(
     missing = frozenset(Selection) - selections
     if missing and x_name is not None:
         parts |= await _xwayland(listeners, x_name, missing, bridge)
+    elif missing and selections:
+        listeners.chose(
+            missing, "nothing", "the compositor does not serve it, and no XWayland runs"
+        )
     desktop.deliver()
     clipboard = SplitClipboard(parts)
 
@@ -176,21 +210,28 @@ async def _xwayland(
             listeners._replace(
                 clipboard=heard,
                 # The session goes on without it.
-                on_lost=lambda reason: log.warning("desktop: no %s any more: %s", names, reason),
+                on_lost=lambda reason: _lost(listeners, selections, reason),
             ),
             x_name,
         )
     except DesktopError as error:
         log.warning("desktop: no %s: %s", names, error)
+        listeners.chose(selections, "nothing", str(error))
         return {}
     await desktop.display.close()  # the compositor's own word counts
     log.warning("desktop: %s by XWayland at %s; %s", names, x_name, bridge)
+    listeners.chose(selections, f"XWayland at {x_name}", bridge)
     return dict.fromkeys(selections, desktop.clipboard)
+
+
+def _lost(listeners: Listeners, selections: frozenset[Selection], reason: str) -> None:
+    log.warning("desktop: no %s any more: %s", _names(selections), reason)
+    listeners.chose(selections, "nothing", reason)
 
 
 def no_data_control(environment: Mapping[str, str]) -> str:
     """One sentence on why there is no clipboard by Wayland's own means."""
-    if FLATPAK_INFO.exists() or environment.get("container") == "flatpak":
+    if os.path.exists(FLATPAK_INFO) or environment.get("container") == "flatpak":
         return _sandboxed("Flatpak")
     if environment.get("SNAP"):
         return _sandboxed("Snap")

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .protocol.capabilities import NO_CAPABILITIES, Capabilities
 from .protocol.host_connection import Event, HostConnection
 from .protocol.messages import ClipboardBegin, ClipboardPart, Message
 from .transport.virtio_port import VirtioPort
+
+if TYPE_CHECKING:
+    from .watch import Tap
 
 log = logging.getLogger("host")
 
@@ -29,6 +33,7 @@ class HostLink:
         self._connection: HostConnection | None = None
         self.port = VirtioPort(path, self._opened, self._received, self._lost, on_drained)
         self.is_wanted = False
+        self.tap: Tap | None = None  # an onlooker's
 
     # -- opening and closing ---------------------------------------------------------------------
 
@@ -40,6 +45,8 @@ class HostLink:
     def close(self) -> None:
         """Close the port; the host and its viewer see the agent go."""
         self.is_wanted = False
+        if self.tap is not None and self.is_open:
+            self.tap.closed("")
         self._connection = None
         self.port.close()
 
@@ -49,10 +56,14 @@ class HostLink:
 
     def _opened(self) -> None:
         self._connection = HostConnection()
+        if self.tap is not None:
+            self.tap.opened()
         self._on_open()
 
     def _lost(self, reason: str) -> None:
         self._connection = None
+        if self.tap is not None:
+            self.tap.closed(reason)
         self._on_lost()
 
     # -- the connection --------------------------------------------------------------------------
@@ -69,6 +80,11 @@ class HostLink:
     def client_connected(self) -> bool:
         """Whether a viewer has announced itself."""
         return self._connection is not None and self._connection.client_connected
+
+    @property
+    def is_qemu(self) -> bool:
+        """Whether the host is QEMU's own qemu-vdagent; known once it has announced itself."""
+        return self._connection is not None and self._connection.is_qemu
 
     @property
     def max_clipboard(self) -> int:
@@ -89,6 +105,8 @@ class HostLink:
 
     def _received(self, data: memoryview) -> None:
         if self._connection is not None:
+            if self.tap is not None:
+                self.tap.received(data, self._connection.idle)
             self._on_events(self._connection.receive_data(data))
             self._flush()
 
@@ -120,4 +138,6 @@ class HostLink:
 
     def _flush(self) -> None:
         if self._connection is not None and (data := self._connection.data_to_send()):
+            if self.tap is not None:
+                self.tap.sent(data, not self._connection.sending_parts)
             self.port.write(data)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
@@ -46,6 +48,20 @@ def _is_journal(fd: int) -> bool:
     except OSError:
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+class LastError(logging.Handler):
+    """Remembers the newest warning or error, and when it was."""
+
+    def __init__(self, on_error: Callable[[str], None] = lambda text: None) -> None:
+        super().__init__(logging.WARNING)
+        self.text: str | None = None
+        self.at = 0.0
+        self._on_error = on_error
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text, self.at = record.getMessage(), time.monotonic()
+        self._on_error(self.text)
 
 
 def set_up(ident: str, *, foreground: bool, debug: int) -> None:

@@ -48,14 +48,18 @@ class Listener:
 
     def __init__(self) -> None:
         self.owners: list[tuple[Selection, tuple[Format, ...]]] = []
+        self.secret = False  # what was said of the newest owner
         self.contents: dict[tuple[Selection, Format], Buffer] = {}
         self.pastes = 0
         self.gate: asyncio.Event | None = None
         self.layouts = 0
         self.lost: list[str] = []
 
-    def on_owner_changed(self, selection: Selection, formats: Sequence[Format]) -> None:
+    def on_owner_changed(
+        self, selection: Selection, formats: Sequence[Format], secret: bool = False
+    ) -> None:
         self.owners.append((selection, tuple(formats)))
+        self.secret = secret
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:
         self.pastes += 1

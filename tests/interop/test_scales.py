@@ -170,7 +170,7 @@ def test_a_daemon_that_cannot_learn_it_is_served_all_the_same(tmp_path: Path) ->
 
 
 def test_only_a_session_agent_may_say_it(tmp_path: Path) -> None:
-    question = {"do": "pointer-scales", "scales": {"0": 2.0}}
+    question = {"do": "session", "pointer_scales": {"0": 2.0}}
     with Rig(tmp_path) as rig:
         path = control_of(rig)
         stranger = AgentProcess()

@@ -149,7 +149,7 @@ class Bus:
         self._watches: list[tuple[dict[str, str], Callable[..., None]]] = []
         self._owners = {_NAME: _NAME}  # of the senders watched: their unique names
         self._bus.senders = self._owners
-        self._on_answer: dict[int, Callable[[], None]] = {}  # by serial of the call
+        self._on_answer: dict[int, Callable[..., None]] = {}  # by serial of the call
         bus.add_message_handler(self._on_message)
 
     @classmethod
@@ -177,11 +177,11 @@ class Bus:
         signature: str = "",
         *body: Any,
         timeout_s: float = CALL_S,
-        on_answer: Callable[[], None] | None = None,
+        on_answer: Callable[..., None] | None = None,
     ) -> list[Any]:
         """Call a method of `service` (bus name, path, interface); its results.
 
-        `on_answer()` is called as the answer comes in, before any signal that was sent after it.
+        `on_answer(*results)` is called as they come in, before any signal that was sent after them.
         Raises BusError for an error reply, a lost bus and no answer in time.
         """
         reply = await self._call(service, member, signature, body, timeout_s, on_answer)
@@ -211,7 +211,7 @@ class Bus:
         signature: str,
         body: tuple[Any, ...],
         timeout_s: float,
-        on_answer: Callable[[], None] | None = None,
+        on_answer: Callable[..., None] | None = None,
     ) -> Message:
         destination, path, interface = service
         message = Message(
@@ -264,8 +264,9 @@ class Bus:
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
-            if (on_answer := self._on_answer.pop(message.reply_serial, None)) is not None:
-                on_answer()
+            on_answer = self._on_answer.pop(message.reply_serial, None)
+            if on_answer is not None and message.message_type is MessageType.METHOD_RETURN:
+                on_answer(*message.body)
             return
         if message.sender == _NAME and message.member == "NameOwnerChanged":
             name, _, owner = message.body

@@ -30,6 +30,7 @@ _CERTAINLY_UTF8 = ("text/plain;charset=utf-8", "utf8_string")
 
 # What KDE's and other password managers add to a copied password; the contents are "secret".
 SECRET_HINT = "x-kde-passwordManagerHint"
+SECRET = b"secret"
 
 
 def format_of(mime: str) -> Format | None:

@@ -76,6 +76,11 @@ class ChunkReader:
         self._port = 0
         self._left = 0  # bytes of the current chunk still to come
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next byte starts a new message."""
+        return not (self._left or self._cut_header) and all(s.idle for s in self._streams)
+
     def reset_client(self) -> None:
         """Forget a half-received message of the client; the host drops the rest of it too."""
         self._streams[ChunkPort.CLIENT_PORT].reset()

@@ -68,6 +68,11 @@ class HostConnection:
 
     # -- what the host says ----------------------------------------------------------------------
 
+    @property
+    def idle(self) -> bool:
+        """Whether no message of the host is half received."""
+        return self._reader.idle
+
     def receive_data(self, data: memoryview) -> list[Event]:
         """Take bytes from the host; what they mean, in order.
 

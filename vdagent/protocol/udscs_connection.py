@@ -42,6 +42,11 @@ class UdscsConnection:
         """The session agent's end."""
         return cls(decode_from_daemon, encode_agent_status)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no message of the peer is half received."""
+        return self._reader.idle
+
     def receive_data(self, data: memoryview) -> list[Any]:
         """Take bytes; the messages in them. Raises FramingError if the peer has to go."""
         return self._reader.receive_data(data)

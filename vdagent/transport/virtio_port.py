@@ -73,6 +73,11 @@ class VirtioPort:
         """The open connection, if there is one."""
         return self._link
 
+    @property
+    def problem(self) -> str | None:
+        """Why it is not open though it is wanted, as far as that is known."""
+        return self._last_complaint if self._wanted and self._link is None else None
+
     def open(self) -> None:
         """Open it, now or as soon as that is possible; nothing happens if it is open."""
         if not self._wanted:
