@@ -60,12 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return monitor_main(rest)
     if command == "doctor":
         return doctor_main(rest)
-    if command == "config":
-        return config_main(rest)
-    if command == "clipboard":
-        return clipboard_main(rest)
-    if command == "reload":
-        return reload_main(rest)
+    if command in ("config", "clipboard", "reload"):
+        from .config.cli import run as run_config
+
+        return run_config(command, rest)
     if command == "--version":
         print(f"vdagent {__version__}")
         return 0
@@ -184,85 +182,7 @@ def doctor_main(arguments: Sequence[str]) -> int:
     return run(scope, as_json="json" in found, probe="probe" in found)
 
 
-CONFIG_HELP = """\
-The settings, in /etc/vdagent/config.toml and ~/.config/vdagent/config.toml.
-
-  check      what is wrong with them
-  show       the value of every one, and where it comes from"""
-
-CLIPBOARD_HELP = """\
-Which way the clipboard passes between viewer and guest, until you log out.
-
-  off        not at all
-  to-guest   what the viewer copies can be pasted here
-  to-host    what is copied here can be pasted at the viewer
-  both       both ways
-  on         what the settings say
-Without a word: which way it passes now."""
-
-
-def config_main(arguments: Sequence[str]) -> int:
-    """`vdagent config check`, `vdagent config show`."""
-    program, known = "vdagent config", options.CONFIG_COMMAND
-    word, found = _parse_word(program, CONFIG_HELP, known, arguments, ("check", "show"))
-    if isinstance(found, str) or not word:
-        return _bad_options(
-            program, found if isinstance(found, str) else "there is nothing to do", BAD_USAGE
-        )
-    from .config import commands
-
-    system = str(found.get("config", options.CONFIG))
-    if word == "check":
-        return commands.check(system)
-    return commands.show(system, as_json="json" in found)
-
-
-def clipboard_main(arguments: Sequence[str]) -> int:
-    """`vdagent clipboard`."""
-    program, known = "vdagent clipboard", options.CLIPBOARD_COMMAND
-    words = ("off", "on", "both", "to-guest", "to-host")
-    word, found = _parse_word(program, CLIPBOARD_HELP, known, arguments, words)
-    if isinstance(found, str):
-        return _bad_options(program, found, BAD_USAGE)
-    from .config import commands
-
-    system = str(found.get("config", options.CONFIG))
-    return _told(lambda: commands.clipboard(word, system))
-
-
-def reload_main(arguments: Sequence[str]) -> int:
-    """`vdagent reload`."""
-    summary = "Have the daemon (as root) and your session agents read their settings anew."
-    found = _parse("vdagent reload", summary, options.RELOAD_COMMAND, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent reload", found, BAD_USAGE)
-    from .config import commands
-
-    path = str(found.get("vdagentd-socket", options.SOCKET))
-    return _told(lambda: commands.reload(path))
-
-
 Found = dict[str, "str | int"]
-
-
-def _parse_word(
-    program: str,
-    summary: str,
-    known: Sequence[options.Option],
-    arguments: Sequence[str],
-    words: Sequence[str],
-) -> tuple[str, Found | str]:
-    """The one of `words` that comes first, "" if none does, and the options behind it."""
-    first = arguments[0] if arguments else ""
-    if first and not first.startswith("-") and first not in words:
-        return "", f"unknown word {first!r}, not one of {', '.join(words)}"
-    word = first if first in words else ""
-    usage = f"{program} [{'|'.join(words)}]"
-    found = _parse(usage, summary, known, arguments[1:] if word else arguments)
-    if isinstance(found, dict) and found.get("version"):
-        print(f"vdagent {__version__}")
-        raise SystemExit(0)
-    return word, found
 
 
 def _parse(
@@ -283,15 +203,6 @@ def _parse(
 def _bad_options(program: str, what: str, status: int) -> int:
     print(f"{program}: {what}; try {program} --help", file=sys.stderr)
     return status
-
-
-def _told(command: Callable[[], int]) -> int:
-    """Run a command that logs nothing; an error is one sentence with a hint."""
-    try:
-        return command()
-    except VdagentError as error:
-        print(f"vdagent: {error}", file=sys.stderr)
-        return 1
 
 
 def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:

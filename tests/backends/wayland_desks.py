@@ -169,7 +169,7 @@ async def wayland_desk(
     listener = Listener()
     async with AsyncExitStack() as stack:
         wayland = WaylandDesktop(
-            compositor.socket, listener, listener, listener.lost.append, patience
+            str(compositor.socket), listener, listener, listener.lost.append, patience
         )
         await wayland.open()
         stack.push_async_callback(wayland.close)
