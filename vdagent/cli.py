@@ -33,6 +33,9 @@ Usage: vdagent COMMAND [OPTION…]
   doctor    what is wrong between the host and this desktop, and what to do about it
   status    what the daemon is doing
   monitor   the messages between host, daemon and sessions, as they pass
+  clipboard which way the clipboard passes, until you log out
+  config    the settings: are they well, what counts and why
+  reload    read the settings anew, without dropping the viewer
   lab       a real QEMU and spice-server with this program as the guest
 
 vdagent COMMAND --help tells the options; --version the version."""
@@ -57,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return monitor_main(rest)
     if command == "doctor":
         return doctor_main(rest)
+    if command in ("config", "clipboard", "reload"):
+        from .config.cli import run as run_config
+
+        return run_config(command, rest)
     if command == "--version":
         print(f"vdagent {__version__}")
         return 0
@@ -172,7 +179,7 @@ def doctor_main(arguments: Sequence[str]) -> int:
         str(found.get("vdagentd-socket", options.SOCKET)),
         str(found.get("uinput-device", "/dev/uinput")),
     )
-    return run(scope, as_json="json" in found)
+    return run(scope, as_json="json" in found, probe="probe" in found)
 
 
 Found = dict[str, "str | int"]
@@ -226,6 +233,7 @@ def _run_daemon(ident: str, found: Found) -> int:
         fake_uinput="fake-uinput" in found,
         one_session="one-session" in found,
         session_integration="disable-session-integration" not in found,
+        config=str(found.get("config", defaults.config)),
         debug=int(found.get("debug", 0)),
     )
     foreground = "foreground" in found
@@ -255,20 +263,24 @@ def _run_daemon(ident: str, found: Found) -> int:
 def _run_session(ident: str, found: Found) -> int:
     lean.before_imports()
     from . import daemonise, log, single
+    from .config.configuration import control_path
     from .session import Settings, run
 
     defaults = Settings()
     open_dir = found.get("file-xfer-open-dir")
+    socket = str(found.get("vdagentd-socket", defaults.socket))
+    display = _text(found.get("display")) or ":".join(
+        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
+    )
     settings = Settings(
         port=str(found.get("virtio-serial-port-path", defaults.port)),
-        socket=str(found.get("vdagentd-socket", defaults.socket)),
+        socket=socket,
+        control=control_path(single.name_of(display, socket)),
+        config=str(found.get("config", defaults.config)),
         save_dir=_text(found.get("file-xfer-save-dir")),
         open_dir=None if open_dir is None else open_dir == "1",
         display=_text(found.get("display")),
         follow="no-follow" not in found,
-    )
-    display = settings.display or ":".join(
-        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
     )
     if not single.claim(display, settings.socket):
         print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)

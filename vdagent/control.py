@@ -109,7 +109,7 @@ class ControlServer:
         try:
             listener = bind(self._path)
         except SystemFault as error:
-            log.warning("control: %s; vdagent status will not work", error)
+            log.warning("control: %s; `vdagent` cannot ask this program", error)
             return
         self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_LINE)
 

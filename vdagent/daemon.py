@@ -26,6 +26,7 @@ from .handlers.mouse import Mouse
 from .handlers.relay import Relay
 from .handlers.sessions import Agent, Sessions
 from .host_link import HostLink
+from .locks import Locks
 from .log import LastError
 from .protocol import messages as m
 from .protocol import udscs
@@ -65,6 +66,7 @@ class Settings:
     fake_uinput: bool = False
     one_session: bool = False
     session_integration: bool = True
+    config: str = "/etc/vdagent/config.toml"
     debug: int = 0
 
 
@@ -88,6 +90,10 @@ class Daemon:
         self.relay = Relay(self.host, self.sessions)
         self.traffic = Traffic(self.files)
         self.admission = Admission(self.sessions, settings.session_integration)
+        self.locks = Locks(
+            settings.config, self.sessions, self.clipboard, self.files, self.admission
+        )
+        self.locks.load()
         self._client_known = False
         self._host_waits = False
         self._full: set[AgentLink] = set()  # was so when it was last written to
@@ -326,6 +332,7 @@ class Daemon:
             "session": state.session,
             "monitor": self._monitor,
             "probe": Probe(self, state).run,
+            "reload": self.locks.reload,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())

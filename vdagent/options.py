@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 PORT = "/dev/virtio-ports/com.redhat.spice.0"
 SOCKET = "/run/spice-vdagentd/spice-vdagent-sock"
+CONFIG = "/etc/vdagent/config.toml"
 
 
 class UsageError(Exception):
@@ -27,6 +28,7 @@ class Option(NamedTuple):
     help: str
 
 
+SYSTEM_CONFIG = Option("", "config", "PATH", f"the system's settings ({CONFIG})")
 DAEMON = (
     Option("d", "debug", "", "log what happens; twice: pointer events too"),
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
@@ -36,6 +38,7 @@ DAEMON = (
     Option("x", "foreground", "", "stay attached, log to stderr"),
     Option("o", "one-session", "", "exit when the active session ends"),
     Option("X", "disable-session-integration", "", "do not ask logind who is active"),
+    SYSTEM_CONFIG,
 )
 SESSION = (
     Option("d", "debug", "", "log what happens"),
@@ -47,6 +50,7 @@ SESSION = (
     Option("", "no-port-check", "", "start also where there is no SPICE port"),
     Option("", "no-follow", "", "leave the size the host gives the GPU to the desktop"),
     Option("", "display", "NAME", "X display instead of $DISPLAY"),
+    SYSTEM_CONFIG,
 )
 STATUS = (
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
@@ -65,6 +69,7 @@ DOCTOR = (
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
     Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
     Option("u", "uinput-device", "PATH", "uinput node (/dev/uinput)"),
+    Option("", "probe", "", "let viewer and session agent answer, and measure; takes up to 16 s"),
     Option("", "json", "", "for machines: a list of {name, ok, detail, hint}"),
 )
 VERSION = Option("", "version", "", "print the version")

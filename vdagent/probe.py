@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .control import Caller, Line
 from .errors import SessionError
+from .handlers.sessions import Agent
 from .protocol import messages as m
 from .protocol.constants import ClipboardSelection, ClipboardType
 
@@ -44,31 +45,29 @@ class Probe:
             raise SessionError(f"control: clipboard_s is a number up to {MAX_WAIT_S:.0f}")
         self._busy = True
         try:
+            active, host = self._daemon.sessions.active, self._daemon.host
+            # From QEMU 10 a second announcement on one connection makes it close the port.
+            may_ask = host.client_connected and not host.is_qemu
             return {
-                "session_ms": await self._session(),
-                "viewer_ms": await self._viewer(),
+                "session_asked": active is not None,
+                "session_ms": None if active is None else await self._session(active),
+                "viewer_asked": may_ask,
+                "viewer_ms": await self._viewer() if may_ask else None,
                 "clipboard_seen": await self._clipboard(wait_s),
             }
         finally:
             self._busy = False
 
-    async def _session(self) -> float | None:
+    async def _session(self, active: Agent) -> float | None:
         """A request that every session agent answers with nothing; the daemon drops the answer."""
-        active = self._daemon.sessions.active
-        if active is None:
-            return None
         answer = self._daemon.traffic.comes(active, m.Clipboard)
         request = m.ClipboardRequest(ClipboardSelection.SECONDARY, ClipboardType.UTF8_TEXT)
         return await _measure(answer, lambda: active.send(request))
 
     async def _viewer(self) -> float | None:
-        host = self._daemon.host
-        # From QEMU 10 a second announcement on one connection makes it close the port.
-        if not host.client_connected or host.is_qemu:
-            return None
-        return await _measure(
-            self._daemon.traffic.comes(None, m.AnnounceCapabilities), host.announce
-        )
+        """It announces itself when it is asked to."""
+        answer = self._daemon.traffic.comes(None, m.AnnounceCapabilities)
+        return await _measure(answer, self._daemon.host.announce)
 
     async def _clipboard(self, wait_s: float) -> bool:
         """Whether a message of the viewer's clipboard has come, or comes now."""

@@ -18,7 +18,7 @@ from vdagent.backends.dbus import Bus, plain
 from vdagent.backends.mutter.display import _SERVICE, MutterDisplay
 from vdagent.errors import DesktopError
 
-nested = pytest.mark.debian12  # Mutter 50 cannot be nested in an X server
+nested = pytest.mark.before("mutter", 49)  # from there on it cannot be nested in an X server
 
 
 class Desk:

@@ -127,7 +127,7 @@ def doctor(data: bytes) -> None:
     for name, part in zip(_FILES, parts, strict=True):
         (_ROOT / name).write_bytes(part)
     scope = finding.Scope(str(_ROOT / "port"), str(_ROOT / "socket"), "/dev/null", str(_ROOT))
-    for found in machine.examine(scope):
+    for found in machine.examine(scope, None):
         check(isinstance(found.detail, str), "no words")
     drm.preferred_modes(str(_ROOT / "drm"))
 

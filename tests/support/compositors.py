@@ -18,12 +18,6 @@ from tests.support.tools import require
 from tests.support.xservers import xvfb
 
 START_S = 20.0
-# Another Debian whose compositors and wl-clipboard are to be used, see newest-tree.sh.
-TREE = os.environ.get("VDAGENT_TREE", "")
-ENTER_TREE = """\
-for part in dev proc sys tmp; do mount --rbind "/$part" "$0/$part" || exit 1; done
-exec chroot "$0" "$@"
-"""
 SWAY_UID = 1000  # sway refuses to run as root; this user need not exist
 
 BUS_CONFIG = """\
@@ -77,11 +71,12 @@ class Compositor:
         ).stdout
 
 
-def in_tree(*argv: str) -> list[str]:
-    """How to run a program that belongs to the compositor's system."""
-    if not TREE:
-        return list(argv)
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER_TREE, TREE, *argv]
+def version(program: str) -> tuple[int, ...]:
+    """What a program on this machine says of itself, for what came or went with one."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20).stdout
+    found = re.search(r"\d+(\.\d+)*", said)
+    assert found, f"{program} --version: {said}"
+    return tuple(map(int, found[0].split(".")))
 
 
 def _environment(directory: Path) -> dict[str, str]:
@@ -155,7 +150,7 @@ def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compos
         for old in (runtime / "wayland-1", runtime / "wayland-1.lock", runtime / "ipc"):
             old.unlink(missing_ok=True)
         log = directory / "sway.log"
-        return _spawn_until(runtime / "wayland-1", in_tree(*argv), environment | own, log)
+        return _spawn_until(runtime / "wayland-1", argv, environment | own, log)
 
     with _running(Compositor("sway", runtime, environment, start)) as compositor:
         yield compositor
@@ -187,8 +182,7 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
     # The installed file has capabilities, with which it cannot be run in a container; a copy has
     # none. KWin looks at its own name.
     program = runtime / "kwin_wayland"
-    installed = f"{TREE}/usr/bin/kwin_wayland" if TREE else shutil.which("kwin_wayland")
-    shutil.copyfile(installed or "", program)
+    shutil.copyfile(shutil.which("kwin_wayland") or "", program)
     program.chmod(0o755)
     own = {
         "XDG_CURRENT_DESKTOP": "KDE",
@@ -204,7 +198,7 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
     def start() -> subprocess.Popen[bytes]:
         (runtime / "wl-kwin.lock").unlink(missing_ok=True)
         log = directory / "kwin.log"
-        return _spawn_until(runtime / "wl-kwin", in_tree(*argv), environment | own, log)
+        return _spawn_until(runtime / "wl-kwin", argv, environment | own, log)
 
     with (
         buses(runtime, environment),
@@ -239,7 +233,7 @@ def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compo
         log.unlink(missing_ok=True)
         for old in runtime.glob(".mutter-Xwaylandauth.*"):
             old.unlink()
-        process = _spawn_until(runtime / "wl-mutter", in_tree(*argv), environment | own, log)
+        process = _spawn_until(runtime / "wl-mutter", argv, environment | own, log)
         if x11:
             found = wait_for(
                 lambda: re.search(r"X11 display (:\d+)", log.read_text()), START_S, "XWayland"
@@ -284,7 +278,7 @@ def nested_mutter(directory: Path, *scales: int, logical: bool = False) -> Itera
     def start() -> subprocess.Popen[bytes]:
         (runtime / "wl-nested.lock").unlink(missing_ok=True)
         log = directory / "nested.log"
-        return _spawn_until(runtime / "wl-nested", in_tree(*argv), environment | own, log)
+        return _spawn_until(runtime / "wl-nested", argv, environment | own, log)
 
     with (
         xvfb(directory, "4096x4096") as server,

@@ -83,18 +83,20 @@ class Guest:
     def new_viewer(self) -> ViewerProcess:
         return self._stack.enter_context(ViewerProcess())
 
-    def daemon(self) -> subprocess.Popen[bytes]:
+    def daemon(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the daemon and wait for its socket."""
         where = ("-s", self.lab.port, "-S", self.socket, "-u", self.fifo)
-        process = spawn([*DAEMON, "-x", "-X", "-f", *where], log=self.log)
+        process = spawn([*DAEMON, "-x", "-X", "-f", *where, *options], log=self.log)
         self._stack.callback(stop, process)
         wait_for(self.socket.exists, 10, f"daemon's socket; see {self.log}")
         return process
 
-    def session(self) -> subprocess.Popen[bytes]:
+    def session(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the session agent on the X desktop."""
         where = ("-s", self.lab.port, "-S", self.socket)
-        process = spawn([*SESSION, "-x", *where], log=self.log, env=self.desktop.environment)
+        process = spawn(
+            [*SESSION, "-x", *where, *options], log=self.log, env=self.desktop.environment
+        )
         self._stack.callback(stop, process)
         return process
 

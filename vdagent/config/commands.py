@@ -52,7 +52,7 @@ def show(system: str, *, as_json: bool) -> int:
 def _describe(config: Configuration, name: str) -> dict[str, Any]:
     setting = config[name]
     return {
-        "value": BY_NAME[name].kind.write(setting.value),
+        "value": json.loads(BY_NAME[name].kind.write(setting.value)),  # this TOML is JSON, too
         "origin": str(setting.origin),
         "locked": str(setting.locked) if setting.locked else None,
     }
@@ -67,7 +67,8 @@ def clipboard(word: str, system: str) -> int:
     paths = user_paths(system)
     if word:
         _switch(word, paths)
-        _tell_sessions()
+        if not _tell_sessions():
+            print("vdagent: it will count when a session agent starts", file=sys.stderr)
     config = ConfigFiles(paths).load()
     for name in ("clipboard.direction", "clipboard.primary"):
         what = "clipboard" if name == "clipboard.direction" else "primary"

@@ -121,3 +121,9 @@ def runtime_directory(environment: Mapping[str, str] = os.environ) -> str:
     """Where what belongs to this login is kept; "" where the system has no such place."""
     directory = environment.get("XDG_RUNTIME_DIR", "")
     return os.path.join(directory, "vdagent") if os.path.isdir(directory) else ""
+
+
+def control_path(name: str) -> str:
+    """The control socket of a session agent; "" where the system has no place for it."""
+    directory = runtime_directory()
+    return os.path.join(directory, f"{name}.control") if directory else ""

@@ -73,14 +73,16 @@ def _text(path: str) -> str | None:
     try:
         # Not blocked by a FIFO of that name.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise Unreadable(Mistake(Origin(path), "is not a file"))
+            data = os.read(fd, MAX_FILE + 1)
+        finally:
+            os.close(fd)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise Unreadable(Mistake(Origin(path), f"cannot be read: {error.strerror}")) from None
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Unreadable(Mistake(Origin(path), "is not a file"))
-        data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise Unreadable(Mistake(Origin(path), f"is larger than {MAX_FILE} bytes"))
     try:
@@ -159,7 +161,7 @@ class _Reader:
         for number, line in enumerate(self._lines, 1):
             words = line.strip()
             if words.startswith("["):
-                here = words.partition("]")[0].strip("[ \t")
+                here = _bare(words.partition("]")[0].strip("["))
                 said = here
             else:
                 said = _bare(words.partition("=")[0])
@@ -181,9 +183,9 @@ def _bare(name: str) -> str:
 def _unknown(name: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, 1, 0.5)
-    if not near:  # the right key in the wrong table
-        key = name.rpartition(".")[2]
-        near = get_close_matches(key, [n for n in known if n.endswith(f".{key}")], 1, 0.1)
+    key = name.rpartition(".")[2]
+    # The right key in the wrong table is nearer than any other one in that table.
+    near = [other for other in known if other.endswith(f".{key}")]
+    near = near or get_close_matches(name, known, 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"there is no setting {name[:80]!r}{hint}"

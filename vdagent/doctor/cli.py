@@ -1,36 +1,50 @@
 # SPDX-License-Identifier: MIT
-"""How does `vdagent doctor` show what it found?"""
+"""How does `vdagent doctor` walk the chain, and show what it found?"""
 
 from __future__ import annotations
 
 import json
-import os
+import logging
+import sys
 
-from . import desktop, machine, programs
+from . import daemon, desktop, host, machine, session
 from .finding import Finding, Scope
 
 MARKS = {True: "ok", False: "!!", None: "? "}
 
 
-def examine(scope: Scope) -> list[Finding]:
+def examine(scope: Scope, *, probe: bool = False) -> list[Finding]:
     """Every link of the chain, from the host to the desktop."""
-    return [
-        *machine.examine(scope),
-        *programs.examine(scope),
-        *desktop.examine(os.environ),
-    ]
+    status, problem = daemon.status_of(scope)
+    found = machine.examine(scope, status)
+    if status is None:
+        found += [daemon.without_status(scope, problem), session.without_status(scope)]
+        return found + desktop.examine(scope.environment, None)
+    found += daemon.examine(scope, status)
+    found += session.examine(scope, status)
+    mine = sorted(session.mine(status), key=lambda s: not s["active"])
+    found += desktop.examine(scope.environment, mine[0] if mine else None)
+    answers = None
+    if probe:
+        answers, finding = host.run_probe(scope)
+        found.append(finding)
+    return found + host.examine(scope, status, answers)
 
 
-def run(scope: Scope, *, as_json: bool) -> int:
+def run(scope: Scope, *, as_json: bool, probe: bool) -> int:
     """Print the findings; 0 if all is well, 1 if there is something to do."""
-    findings = examine(scope)
+    logging.disable()  # what the backends have to say is in the findings
+    if probe:
+        wait = f"copy something beside the viewer within {host.COPY_S:.0f} s"
+        print(f"vdagent doctor: if you are at the viewer, {wait}", file=sys.stderr)
+    findings = examine(scope, probe=probe)
     if as_json:
         print(json.dumps([_json(finding) for finding in findings]))
     else:
         for finding in findings:
-            print(f"{MARKS[finding.ok]}  {finding.name:16} {finding.detail}")
+            print(f"{MARKS[finding.ok]}  {finding.name:18} {finding.detail}")
             if finding.hint and not finding.ok:
-                print(f"    {'':16} → {finding.hint}")
+                print(f"    {'':18} → {finding.hint}")
     return 1 if any(finding.ok is False for finding in findings) else 0
 
 

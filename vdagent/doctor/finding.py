@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What does the doctor say of one link of the chain?"""
+"""What does the doctor say of one link of the chain, and what does it look at?"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+Status = dict[str, Any]  # the daemon's, see docs/status.schema.json
 
 
 class Finding(NamedTuple):
@@ -16,13 +20,41 @@ class Finding(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What is examined: the paths of daemon and session, and where the system's files are."""
+    """What is examined: the paths of daemon and session, who asks, and where the system's files are."""
 
     port: str
     socket: str
     uinput: str = "/dev/uinput"
-    root: str = "/"  # of /sys, /proc and /dev: another one in tests
+    root: str = "/"  # of /sys, /proc, /run and /dev: another one in tests
+    environment: Mapping[str, str] = os.environ
 
     def path(self, name: str) -> str:
         """A system file below `root`."""
         return self.root.rstrip("/") + name
+
+    def read(self, name: str) -> str:
+        """What such a file says, "" where there is none."""
+        try:
+            with open(self.path(name), encoding="utf-8", errors="replace") as file:
+                return file.read().strip("\0\n ")
+        except OSError:
+            return ""
+
+    def entries(self, name: str) -> list[str]:
+        """The names in such a directory, none where there is none."""
+        try:
+            return sorted(os.listdir(self.path(name)))
+        except OSError:
+            return []
+
+    def service(self, action: str, options: str = "") -> str:
+        """How this system's init does that to the daemon: start, restart."""
+        if os.path.isdir(self.path("/run/systemd/system")):
+            start = action == "start"
+            verb = f"enable --now {options}".strip() if start else action
+            return f"systemctl {verb} vdagentd.socket vdagentd.service"
+        if os.path.isdir(self.path("/run/openrc")):
+            return f"rc-service vdagentd {action}"
+        if os.path.isdir(self.path("/run/runit")):
+            return f"sv {'up' if action == 'start' else action} vdagentd"
+        return "as root: vdagent daemon" if action == "start" else "end it, and: vdagent daemon"

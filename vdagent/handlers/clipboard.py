@@ -119,6 +119,10 @@ class ClipboardHandler:
         selection = _selection(msg.selection)
         if selection is not None:
             self._client[selection] = msg.types
+            if self._owner[selection] is Owner.GUEST:
+                self._owner[selection] = (
+                    Owner.NONE
+                )  # for the client, whoever may have its copy here
             self._offer_to_guest(selection)
 
     def _offer_to_guest(self, selection: Selection) -> None:
@@ -144,7 +148,7 @@ class ClipboardHandler:
     def request(self, msg: m.ClipboardRequest) -> None:
         """The client pastes: read it from the guest, and answer whatever happens."""
         selection, fmt = _selection(msg.selection), format_of(msg.type)
-        if selection is None or fmt is None or msg.type not in self._leaving(selection):
+        if selection is None or fmt is None or not self._is_offered(selection, msg.type):
             self._send(m.Clipboard(msg.selection, msg.type, b""))
         elif len(self._reads) >= MAX_READS:
             log.warning("clipboard: %d reads at once, one more is refused", MAX_READS)
@@ -153,6 +157,9 @@ class ClipboardHandler:
             task = asyncio.ensure_future(self._read(selection, fmt, msg.type))
             self._reads.add(task)
             task.add_done_callback(self._reads.discard)
+
+    def _is_offered(self, selection: Selection, type_: int) -> bool:
+        return self._owner[selection] is Owner.GUEST and type_ in self._leaving(selection)
 
     async def _read(self, selection: Selection, fmt: Format, type_: int) -> None:
         data: Buffer = b""

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""Does our daemon run, can it be reached, and has it opened the port?"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from .. import __version__
+from ..control import ask, control_path
+from ..errors import SessionError
+from .finding import Finding, Scope, Status
+
+# What systemd's socket unit has listening before the daemon runs.
+ACTIVATION_S = 10.0
+
+
+def status_of(scope: Scope) -> tuple[Status | None, str]:
+    """The daemon's status, or why there is none."""
+    try:
+        return ask(control_path(scope.socket), {"do": "status"})["status"], ""
+    except SessionError as error:
+        return None, error.message
+
+
+def without_status(scope: Scope, problem: str) -> Finding:
+    """Why the daemon does not tell its status: it is another one, or there is none."""
+    start = scope.service("start")
+    if not os.path.exists(scope.socket) and not _is_hidden(scope.socket):
+        return Finding("daemon", False, f"it does not run: there is no {scope.socket}", start)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(scope.socket)
+        except ConnectionRefusedError:
+            detail = f"it has died: nobody listens on {scope.socket}"
+            return Finding("daemon", False, detail, start)
+        except OSError as error:
+            detail = f"{scope.socket} cannot be reached: {error.strerror or error}"
+            directory = os.path.dirname(scope.socket)
+            return Finding("daemon", False, detail, f"see ls -ld {directory} {scope.socket}")
+    if os.path.exists(control_path(scope.socket)):
+        return Finding("daemon", False, problem, scope.service("restart"))
+    return Finding(
+        "daemon",
+        False,
+        f"another agent daemon (spice-vdagentd?) listens on {scope.socket}",
+        "either keep it, then vdagent session works with it; or stop it: systemctl disable --now "
+        f"spice-vdagentd.socket spice-vdagentd.service; and then: {start}",
+    )
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether we may not even look whether it is there."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def examine(scope: Scope, status: Status) -> list[Finding]:
+    """The daemon by its own words, and its port."""
+    detail = f"vdagent {status['version']}, pid {status['pid']}"
+    if status["version"] != __version__:
+        text = f"{detail}, but {__version__} is installed"
+        hint = f"restart it after the upgrade: {scope.service('restart')}"
+        return [Finding("daemon", False, text, hint), _port(scope, status)]
+    return [Finding("daemon", True, detail), _port(scope, status)]
+
+
+def _port(scope: Scope, status: Status) -> Finding:
+    port = status["port"]
+    if port["open"]:
+        return Finding("port open", True, "the host sees an agent")
+    problem = port["problem"]
+    if problem is None:
+        waits = not any(session["active"] for session in status["sessions"])
+        detail = "closed: no session is served" if waits else "closed: there is no tablet"
+        return Finding("port open", False, detail, "what is wrong in the other lines comes first")
+    if "Permission denied" in problem:
+        hint = f"the daemon has to run as root, or as who may use it: see ls -l {port['path']}"
+    elif "in use" in problem:
+        hint = "end the other program; two agent daemons cannot serve one port"
+    elif port["path"] != scope.port:
+        hint = f"the daemon was started with -s {port['path']}: is that right?"
+    else:
+        hint = f"once the line of the port is well, the daemon goes on by itself ({port['path']})"
+    return Finding("port open", False, f"closed: {problem}", hint)
