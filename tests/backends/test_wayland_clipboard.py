@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shlex
 import signal
 from pathlib import Path
 

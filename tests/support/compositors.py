@@ -11,7 +11,9 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require
@@ -71,12 +73,23 @@ class Compositor:
         ).stdout
 
 
+@cache
 def version(program: str) -> tuple[int, ...]:
     """What a program on this machine says of itself, for what came or went with one."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20).stdout
+    with TemporaryDirectory() as directory:
+        argv = [str(_without_capabilities(program, Path(directory))), "--version"]
+        said = subprocess.run(argv, capture_output=True, text=True, timeout=20).stdout
     found = re.search(r"\d+(\.\d+)*", said)
     assert found, f"{program} --version: {said}"
     return tuple(map(int, found[0].split(".")))
+
+
+def _without_capabilities(program: str, directory: Path) -> Path:
+    """A copy there: with those of the installed file it may not be run in a container."""
+    copy = directory / program
+    shutil.copyfile(shutil.which(program) or "", copy)
+    copy.chmod(0o755)
+    return copy
 
 
 def _environment(directory: Path) -> dict[str, str]:
@@ -179,11 +192,7 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
     runtime = directory / "kwin"
     runtime.mkdir()
     environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wl-kwin"}
-    # The installed file has capabilities, with which it cannot be run in a container; a copy has
-    # none. KWin looks at its own name.
-    program = runtime / "kwin_wayland"
-    shutil.copyfile(shutil.which("kwin_wayland") or "", program)
-    program.chmod(0o755)
+    program = _without_capabilities("kwin_wayland", runtime)
     own = {
         "XDG_CURRENT_DESKTOP": "KDE",
         "XDG_SESSION_TYPE": "wayland",
