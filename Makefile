@@ -18,8 +18,11 @@ test: setup lint ## set everything up and run all tests
 test-quick: setup lint ## lint, unit and property tests
 	@$(BIN)/python -m pytest tests/unit tests/property $(PYTEST_ARGS)
 
-test-guest: setup ## the tests in one full Linux guest
+test-guest: setup ## the tests in full Linux guests, one of them with systemd and the package installed
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
+
+test-guest-full: setup ## everything the package has to survive in a guest, as a table (root, 10 min)
+	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
@@ -78,4 +81,5 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help demo test test-quick test-guest test-apt test-newest test-pythons lint fmt docs deb dist fuzz hostile soak bench setup clean
+.PHONY: help demo test test-quick test-guest test-guest-full test-apt test-newest test-pythons lint fmt docs
+.PHONY: deb dist fuzz hostile soak bench setup clean
