@@ -250,6 +250,24 @@ def test_a_reload_does_not_drop_the_viewer(guest: Guest) -> None:
     assert vdagent(guest, "reload", "-S", str(guest.socket)).returncode == 0
 
 
+def test_mistakes_stop_nobody(guest: Guest) -> None:
+    system = guest.directory / "system.toml"
+    system.write_text("[clipboard]\ndirection = \n")
+    configure(guest, '[clipboard]\nprimray = "off"\ndirection = "to-guest"\n')
+    guest.viewer.connect(guest.lab.uri)
+    guest.daemon("--config", str(system))
+    guest.session("--config", str(system))
+    guest.viewer.wait_announced()
+    log, mine = guest.log.read_text(), guest.directory / "vdagent" / "config.toml"
+    assert log.count(f"config: {system}:2: is not TOML") == 2  # daemon and session
+    assert f"config: {mine}:2: there is no setting 'clipboard.primray'" in log
+    assert "did you mean clipboard.primary?" in log
+    copy_unseen(guest, "not out")
+    assert requested(guest) == ""
+    guest.viewer.do("offer", text="in")
+    wait_for(lambda: guest.desktop.paste("UTF8_STRING") == b"in", 10, "the viewer's copy")
+
+
 def test_a_locked_setting_stays(guest: Guest) -> None:
     """Also behind a session agent that knows nothing of it: the daemon keeps it."""
     system = guest.directory / "system.toml"
