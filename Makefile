@@ -24,6 +24,10 @@ test-guest: setup ## the tests in one full Linux guest
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
 
+test-c-peer: setup ## the end-to-end tests with the C peer in place of either half, and of both (5 min)
+	@for agent in c-daemon c-session c; do E2E_AGENT=$$agent $(BIN)/python -m pytest $(PYTEST_ARGS) \
+		$(addprefix tests/e2e/test_,clipboard.py connection.py files.py pointer_and_display.py) || exit 1; done
+
 test-newest: setup ## the Wayland tests against the compositors of Debian testing (root, 1.2 GB, 3 min)
 	@tests/support/newest-tree.sh $(CURDIR)/.cache/newest
 	@VDAGENT_TREE=$(CURDIR)/.cache/newest $(BIN)/python -m pytest tests/backends -k "sway or kwin or wayland" $(PYTEST_ARGS)
@@ -70,4 +74,4 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: test-newest help demo test test-quick test-guest test-apt lint fmt docs deb dist fuzz hostile soak bench setup clean
+.PHONY: test-newest test-c-peer help demo test test-quick test-guest test-apt lint fmt docs deb dist fuzz hostile soak bench setup clean
