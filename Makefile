@@ -18,15 +18,26 @@ test: setup lint ## set everything up and run all tests
 test-quick: setup lint ## lint, unit and property tests
 	@$(BIN)/python -m pytest tests/unit tests/property $(PYTEST_ARGS)
 
-test-guest: setup ## the tests in one full Linux guest
+test-guest: setup ## the tests in full Linux guests, one of them with systemd and the package installed
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
+
+test-guest-full: setup ## everything the package has to survive in a guest, as a table (root, 10 min)
+	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
 
-test-newest: setup ## the Wayland tests against the compositors of Debian testing (root, 1.2 GB, 3 min)
-	@tests/support/newest-tree.sh $(CURDIR)/.cache/newest
-	@VDAGENT_TREE=$(CURDIR)/.cache/newest $(BIN)/python -m pytest tests/backends -k "sway or kwin or wayland" $(PYTEST_ARGS)
+test-newest: ## desktops and QEMU's own agent host as Debian testing has them (root, 3 GB)
+	@tests/support/in-debian.sh testing packaging/dev-setup.sh test
+	@tests/support/in-debian.sh testing $(BIN)/python -m pytest tests/backends \
+		tests/e2e/test_qemu_vdagent.py tests/e2e/test_wayland.py $(PYTEST_ARGS)
+
+test-pythons: ## unit, property and backend tests on the oldest and the newest Python (root, 6 GB)
+	@for debian in bookworm testing; do \
+		tests/support/in-debian.sh $$debian packaging/dev-setup.sh test && \
+		tests/support/in-debian.sh $$debian sh -c '$(BIN)/python --version && $(BIN)/python \
+			-m pytest tests/unit tests/property tests/backends $(PYTEST_ARGS)' || exit 1; \
+	done
 
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
@@ -70,4 +81,5 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: test-newest help demo test test-quick test-guest test-apt lint fmt docs deb dist fuzz hostile soak bench setup clean
+.PHONY: help demo test test-quick test-guest test-guest-full test-apt test-newest test-pythons lint fmt docs
+.PHONY: deb dist fuzz hostile soak bench setup clean

@@ -20,7 +20,8 @@ deb="build-essential python3-pip python3-venv debhelper dh-python pybuild-plugin
 test="spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput
     sway kwin-wayland mutter xwayland wl-clipboard wlr-randr gsettings-desktop-schemas
     dbus python3-dbusmock pulseaudio libpulse0 pipewire pipewire-pulse wireplumber pulseaudio-utils
-    busybox-static mmdebstrap e2fsprogs kmod udev strace zstd systemd util-linux lintian mandoc man-db
+    busybox-static qemu-utils mmdebstrap debian-archive-keyring e2fsprogs kmod udev strace zstd systemd
+    util-linux lintian mandoc man-db
     shellcheck desktop-file-utils rpm rpmlint zsh fish"
 # Not in every Debian, or by another name: Xspice, and what KWin's own kscreen-doctor needs.
 maybe="xserver-xspice qtwayland5 kscreen libkf5screen-bin"

@@ -96,6 +96,7 @@ class Daemon:
         self.locks.load()
         self._client_known = False
         self._host_waits = False
+        self._full: set[AgentLink] = set()  # was so when it was last written to
         self._skipped = 0  # messages left out, on this connection to the host
         self._paused: AgentLink | None = None  # the session that filled the host's queue
         self._tablet_timer: asyncio.TimerHandle | None = None
@@ -213,7 +214,12 @@ class Daemon:
         """A session agent connected."""
         if self.admission.has_room(peer):
             link = AgentLink(
-                connection, peer, self._from_agent, self._agent_gone, self._back_pressure
+                connection,
+                peer,
+                self._from_agent,
+                self._agent_gone,
+                self._back_pressure,
+                self._full.add,
             )
             if self._watch is not None:
                 self._watch.came(link)
@@ -341,16 +347,20 @@ class Daemon:
 
     def _back_pressure(self) -> None:
         """Read the host only while its receivers have room, and the session while the host has."""
-        pointer = self.mouse.pointer
+        if self._full:
+            self._full -= {link for link in self._full if not link.is_full}
+        pointer, queued = self.mouse.pointer, self.host.queued
         host_waits = (
-            self.host.queued > HOST_FLOODS
+            queued > HOST_FLOODS
             or (pointer is not None and pointer.backlog > 0)
-            or any(link.is_full for link in self.admission.links)
+            or bool(self._full)
         )
         if host_waits != self._host_waits:
             self._host_waits = host_waits
             self.host.pause(host_waits)
-        if self.host.queued <= HOST_FULL or self._paused is not self.sessions.active:
+        if self._paused is not None and (
+            queued <= HOST_FULL or self._paused is not self.sessions.active
+        ):
             self._pause(None)
 
     def _pause(self, link: AgentLink | None) -> None:

@@ -145,6 +145,7 @@ class Session:
     def _watch_drm(self) -> None:
         if self._follow is not None and self._drm_watch is None and not self.ended.done():
             self._drm_watch = watch(self._on_hotplug)
+            self._follow.on_hotplug()  # what came before we looked
 
     def _on_hotplug(self) -> None:
         if self._follow is not None:

@@ -213,7 +213,7 @@ async def test_a_paste_that_is_given_up_harms_nobody(tmp_path: Path) -> None:
         assert digest(await desk.guest.paste(CLIPBOARD, PNG)) == digest(data)
 
 
-@pytest.mark.debian12
+@pytest.mark.before("mutter", 49)
 async def test_a_stuck_reader_is_given_up(tmp_path: Path) -> None:
     """Mutter 50 itself stands still while a program does not read."""
     async with open_mutter_desk(tmp_path, Patience(first_s=0.5)) as desk:

@@ -144,7 +144,7 @@ async def test_the_pointer_lands_where_the_viewer_put_it(
                 assert abs(at[2] * scale - y) <= scale
 
 
-@pytest.mark.debian12
+@pytest.mark.before("sway", 1, 8)
 async def test_a_refused_layout_changes_nothing(tmp_path: Path) -> None:
     # wlroots 0.15 cannot switch off a headless output, so it refuses that one; newer ones can.
     async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
@@ -155,7 +155,7 @@ async def test_a_refused_layout_changes_nothing(tmp_path: Path) -> None:
         assert await desk.display.layout() == before
 
 
-@pytest.mark.newest
+@pytest.mark.since("sway", 1, 8)
 async def test_heads_come_and_go_on_newer_wlroots(tmp_path: Path) -> None:
     async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
         one, two = Rect(1280, 800), Rect(1111, 777, 1280, 0)
@@ -166,7 +166,7 @@ async def test_heads_come_and_go_on_newer_wlroots(tmp_path: Path) -> None:
             assert shown == {name: r._replace(x=r.x - left) for name, r in wanted.items()}
 
 
-@pytest.mark.newest
+@pytest.mark.since("kwin_wayland", 6, 6)
 async def test_custom_modes_of_newer_kwin(tmp_path: Path) -> None:
     """It takes modes of a client's from 6.6 on, and makes them by CVT: eight pixels more or less."""
     async with open_wayland_desk("kwin", tmp_path, Patience()) as desk:
@@ -182,7 +182,7 @@ async def test_custom_modes_of_newer_kwin(tmp_path: Path) -> None:
             assert outputs["Virtual-1"] is None
 
 
-@pytest.mark.debian12
+@pytest.mark.before("kwin_wayland", 6, 6)
 async def test_kwin(tmp_path: Path) -> None:
     """Its virtual outputs have one mode each, where newer ones take any, and can be moved."""
     async with open_wayland_desk("kwin", tmp_path, Patience()) as desk:

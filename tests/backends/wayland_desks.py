@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.backends.desks import ClipboardDesk, Listener
 from tests.support.app_process import AppProcess
-from tests.support.compositors import Compositor, in_tree, kwin, sway
+from tests.support.compositors import Compositor, kwin, sway
 from tests.support.processes import spawn, stop
 from tests.support.tools import require
 from vdagent.backends.base import Format, Patience, Rect, Selection
@@ -75,14 +75,14 @@ class WaylandGuest:
             file.write(data)
             file.seek(0)
             argv = ["wl-copy", "-f", "-t", mime, *_primary(selection)]
-            process = spawn(in_tree(*argv), stdin=file, env=self.compositor.environment)
+            process = spawn(argv, stdin=file, env=self.compositor.environment)
         self._owners.append(lambda: stop(process))
         self._stack.callback(stop, process)
 
     async def _anything(self, selection: Selection) -> bool:
         """Whether a paste would end: KWin 5.27 never tells that nothing is there."""
         process = await asyncio.create_subprocess_exec(
-            *in_tree("wl-paste", "-l", *_primary(selection)),
+            *("wl-paste", "-l", *_primary(selection)),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             env=self.compositor.environment,
@@ -100,7 +100,7 @@ class WaylandGuest:
             raise DesktopError("the clipboard is empty")
         argv = ["wl-paste", "-n", "-t", mime or MIME_TYPES[fmt][0], *_primary(selection)]
         process = await asyncio.create_subprocess_exec(
-            *in_tree(*argv),
+            *argv,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=1 << 22,

@@ -20,7 +20,7 @@ from .constants import (
     MessageType,
 )
 from .events import Broken, MouseStates, Skipped
-from .framing import Plan, skip
+from .framing import Body, Plan, skip
 from .messages import (
     MESSAGES,
     AnnounceCapabilities,
@@ -33,6 +33,7 @@ from .messages import (
     ClipboardPart,
     MaxClipboard,
     Message,
+    kept,
 )
 
 _LIMITS = {
@@ -76,7 +77,7 @@ class HostConnection:
     def receive_data(self, data: memoryview) -> list[Event]:
         """Take bytes from the host; what they mean, in order.
 
-        Views in ClipboardPart point into `data`: use or copy them before it is filled again.
+        Content may be views of `data`: use or copy it before that is filled again.
         """
         self._events = []
         try:
@@ -128,7 +129,7 @@ class HostConnection:
         if not self._swallow:
             self._events.append(ClipboardEnd())
 
-    def whole(self, port: int, type_: int, body: bytearray) -> None:
+    def whole(self, port: int, type_: int, body: Body) -> None:
         cls = MESSAGES[MessageType(type_)]
         try:
             self._handle(cls.decode(memoryview(body), self.client))
@@ -202,7 +203,7 @@ class HostConnection:
         """Queue one message; behind the rest of a Clipboard message that is on its way in parts."""
         if self._left_out:
             if len(self._deferred) < MAX_DEFERRED:
-                self._deferred.append(msg)
+                self._deferred.append(kept(msg))
         elif isinstance(msg, Clipboard):
             head = msg.head(self.client)
             self._out.append(headers(msg.TYPE, len(head) + len(msg.data)) + head)

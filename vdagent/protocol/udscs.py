@@ -23,7 +23,7 @@ from .constants import (
     UdscsType,
 )
 from .events import Skipped
-from .framing import FrameReader, Plan, skip
+from .framing import Body, FrameReader, Plan, skip
 from .messages import (
     AudioVolumeSync,
     Buffer,
@@ -267,7 +267,7 @@ class UdscsReader:
     def receive_data(self, data: memoryview) -> list[Any]:
         """Take bytes; what they mean, in order. Raises FramingError if the peer has to go.
 
-        Views in ClipboardPart point into `data`: use or copy them before it is filled again.
+        Content may be views of `data`: use or copy it before that is filled again.
         """
         self._events = []
         while data:
@@ -292,7 +292,9 @@ class UdscsReader:
         self._events.append(Skipped(f"udscs type {type_}, {size} bytes"))
         return skip(size)
 
-    def whole(self, header: tuple[Any, ...], body: bytearray) -> None:
+    def whole(self, header: tuple[Any, ...], body: Body) -> None:
+        if self._decode is decode_from_daemon and isinstance(body, memoryview):
+            body = bytearray(body)  # the daemon passes content on, a session keeps it for a while
         try:
             self._events.append(self._decode(*header[:3], body))
         except ProtocolError as error:

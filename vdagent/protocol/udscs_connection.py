@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .messages import Buffer, ClipboardBegin, ClipboardPart, FileXferStatus
+from .messages import Buffer, ClipboardBegin, ClipboardPart, FileXferStatus, kept
 from .udscs import (
     Message,
     UdscsReader,
@@ -62,7 +62,7 @@ class UdscsConnection:
             self._send_part(msg)
         elif self._left_out:
             if len(self._deferred) < MAX_DEFERRED:
-                self._deferred.append(msg)
+                self._deferred.append(kept(msg))
         elif isinstance(msg, FileXferStatus):
             self._out += self._encode_status(msg)
         else:
