@@ -69,8 +69,8 @@ dist: ## wheel and sdist in dist/
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)
 	@$(BIN)/python -m tests.fuzz --time $(or $(TIME),60)
 
-hostile: setup ## hostile peers against our programs and the C ones, as a table
-	@$(BIN)/python -m tests.hostile
+hostile: setup ## hostile peers against our programs and the C ones, as a table: docs/hostile.md
+	@$(BIN)/python -m tests.hostile --write docs/hostile.md
 
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
