@@ -38,6 +38,8 @@ BUS_SOCKET = "/run/dbus/system_bus_socket"
 class Admission:
     """Holds new connections until it is known whose they are; ends those that have no business here."""
 
+    max_agents, max_per_user = MAX_AGENTS, MAX_AGENTS_PER_USER
+
     def __init__(self, sessions: Sessions, track: bool) -> None:
         self._sessions = sessions
         self._loop = asyncio.get_running_loop()
@@ -65,8 +67,8 @@ class Admission:
     def has_room(self, peer: Peer) -> bool:
         """Whether one more connection of that user is within the limits."""
         of_user = sum(link.peer.uid == peer.uid for link in self.links)
-        full = len(self.links) >= MAX_AGENTS
-        if full or (peer.uid != 0 and of_user >= MAX_AGENTS_PER_USER):
+        full = len(self.links) >= self.max_agents
+        if full or (peer.uid != 0 and of_user >= self.max_per_user):
             who = "" if full else f" of uid {peer.uid}"
             what = f"{len(self.links) if full else of_user}{who} are connected"
             log.log(self._level(peer.uid, what), "session: refused pid %d: %s", peer.pid, what)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .backends.base import Login
@@ -20,6 +20,7 @@ from .transport.peers import Peer
 
 if TYPE_CHECKING:
     from .control import Caller
+    from .tap import Tap
 
 log = logging.getLogger("session")
 
@@ -42,6 +43,7 @@ class AgentLink:
         on_messages: Callable[[AgentLink, list[Any]], None],
         on_gone: Callable[[AgentLink], None],
         on_drained: Callable[[], None],
+        on_full: Callable[[AgentLink], None] = lambda link: None,
     ) -> None:
         self.peer = peer
         self.login: Login | None = None
@@ -49,7 +51,9 @@ class AgentLink:
         self.offers: dict[int, tuple[int, ...]] = {}
         self.facts = SessionFacts()
         self.control: Caller | None = None  # its connection to the control socket
-        self._on_messages, self._on_gone, self._on_drained = on_messages, on_gone, on_drained
+        self.tap: Tap | None = None  # an onlooker's
+        self._on_messages, self._on_gone = on_messages, on_gone
+        self._on_drained, self._on_full = on_drained, on_full
         self._udscs = UdscsConnection.for_daemon()
         self._stalled_at = -1  # bytes sent when the queue was found full
         self._gone = False
@@ -62,6 +66,11 @@ class AgentLink:
         return f"session agent (pid {self.peer.pid}, uid {self.peer.uid})"
 
     @property
+    def pointer_scales(self) -> Mapping[int, float]:
+        """Of its displays; 1 for those that are not in it."""
+        return self.facts.pointer_scales
+
+    @property
     def is_gone(self) -> bool:
         """Whether its connection has ended."""
         return self._gone
@@ -71,15 +80,25 @@ class AgentLink:
         """Whether so much waits for it that no more should be read for it."""
         return self.link.queued >= FULL
 
+    @property
+    def sending_parts(self) -> bool:
+        """Whether a Clipboard message to it is not complete yet."""
+        return self._udscs.sending_parts
+
     def send(self, msg: Message) -> None:
         """Queue a message; the agent is dropped if it has stopped taking any."""
         if not isinstance(msg, ClipboardPart):
             log.debug("→ session pid %d: %s", self.peer.pid, msg)
         self._udscs.send(msg)
-        self.link.write(self._udscs.data_to_send())
-        if self.is_full and self._stalled_at < 0:
-            self._stalled_at = self.link.sent
-            self._loop.call_later(STALL_S, self._check_stall)
+        data = self._udscs.data_to_send()
+        if self.tap is not None:
+            self.tap.sent(data, not self._udscs.sending_parts)
+        self.link.write(data)
+        if self.is_full:
+            self._on_full(self)
+            if self._stalled_at < 0:
+                self._stalled_at = self.link.sent
+                self._loop.call_later(STALL_S, self._check_stall)
 
     def admit(self) -> None:
         """Let it speak."""
@@ -127,6 +146,8 @@ class AgentLink:
         self.peer.close()
 
     def _received(self, data: memoryview) -> None:
+        if self.tap is not None:
+            self.tap.received(data, self._udscs.idle)
         try:
             events = self._udscs.receive_data(data)
         except FramingError as error:
@@ -142,6 +163,8 @@ class AgentLink:
 
     def _finish(self) -> None:
         self._gone = True
+        if self.tap is not None:
+            self.tap.closed("")
         self.link.close()
         self.peer.close()
         # From the loop: a handler may be in the middle of sending to this very agent.

@@ -65,12 +65,17 @@ class Caller:
         if not self.is_root:
             raise SessionError("control: only root may do that")
 
+    @property
+    def behind(self) -> int:
+        """How many bytes it has not read yet, beyond what the socket holds."""
+        return self._writer.transport.get_write_buffer_size()
+
     def tell(self, line: Mapping[str, Any]) -> bool:
         """Send a line of our own; False if it has gone, which it has when it does not read."""
         transport = self._writer.transport
         if transport.is_closing():
             return False
-        if transport.get_write_buffer_size() > MAX_BEHIND:
+        if self.behind > MAX_BEHIND:
             transport.abort()
             return False
         self._writer.write(json.dumps(line).encode() + b"\n")
@@ -104,7 +109,7 @@ class ControlServer:
         try:
             listener = bind(self._path)
         except SystemFault as error:
-            log.warning("control: %s; vdagent status will not work", error)
+            log.warning("control: %s; `vdagent` cannot ask this program", error)
             return
         self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_LINE)
 

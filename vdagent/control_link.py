@@ -17,6 +17,12 @@ log = logging.getLogger("session")
 # The control socket appears a moment after the session's, and not at all beside a C daemon.
 WAITS_S = (0.3, 0.5, 1.0, 2.0, 4.0)
 
+# What is lost where nobody wants to know the fact.
+MISSED = {
+    "pointer_scales": "the outputs' scales differ and the daemon cannot be told, so the pointer is off on"
+    " the coarser ones; use vdagent's daemon, or one scale",
+}
+
 Line = Mapping[str, Any]
 
 
@@ -29,10 +35,13 @@ class ControlLink:
         self._facts: dict[str, Any] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._work: asyncio.Task[None] | None = None
+        self._unheard = False
+        self._missed: set[str] = set()
 
     def connected(self) -> None:
         """A daemon that knows nothing of us is there."""
         self.disconnected()
+        self._unheard = False
         self._work = asyncio.ensure_future(self._run())
 
     def disconnected(self) -> None:
@@ -47,6 +56,8 @@ class ControlLink:
         self._facts |= new
         if new and self._writer is not None:
             self._send(new)
+        if self._unheard:
+            self._complain()
 
     async def _run(self) -> None:
         from .control import MAX_LINE, control_path  # behind the first report
@@ -67,6 +78,15 @@ class ControlLink:
             finally:
                 self._writer = None
                 writer.close()
+        self._unheard = True
+        self._complain()
+
+    def _complain(self) -> None:
+        """Nobody there knows our facts; say once what comes of it."""
+        for name, missed in MISSED.items():
+            if self._facts.get(name) and name not in self._missed:
+                self._missed.add(name)
+                log.warning("session: %s", missed)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Until the daemon hangs up; False if it does not want to know us yet."""

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import lean
 from .admission import Admission
@@ -26,6 +26,7 @@ from .handlers.mouse import Mouse
 from .handlers.relay import Relay
 from .handlers.sessions import Agent, Sessions
 from .host_link import HostLink
+from .locks import Locks
 from .log import LastError
 from .protocol import messages as m
 from .protocol import udscs
@@ -34,6 +35,9 @@ from .protocol.host_connection import Event
 from .traffic import Traffic
 from .transport.peers import Peer
 from .transport.unix_socket import serve
+
+if TYPE_CHECKING:
+    pass
 
 log = logging.getLogger("daemon")
 
@@ -62,6 +66,7 @@ class Settings:
     fake_uinput: bool = False
     one_session: bool = False
     session_integration: bool = True
+    config: str = "/etc/vdagent/config.toml"
     debug: int = 0
 
 
@@ -85,14 +90,20 @@ class Daemon:
         self.relay = Relay(self.host, self.sessions)
         self.traffic = Traffic(self.files)
         self.admission = Admission(self.sessions, settings.session_integration)
+        self.locks = Locks(
+            settings.config, self.sessions, self.clipboard, self.files, self.admission
+        )
+        self.locks.load()
         self._client_known = False
         self._host_waits = False
+        self._full: set[AgentLink] = set()  # was so when it was last written to
         self._skipped = 0  # messages left out, on this connection to the host
         self._paused: AgentLink | None = None  # the session that filled the host's queue
         self._tablet_timer: asyncio.TimerHandle | None = None
         self.tablet_complaint = ""
         self._port_watch: Any = None
         self._control: Any = None
+        self._watch: Any = None  # those who watch the wires
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
@@ -203,8 +214,15 @@ class Daemon:
         """A session agent connected."""
         if self.admission.has_room(peer):
             link = AgentLink(
-                connection, peer, self._from_agent, self._agent_gone, self._back_pressure
+                connection,
+                peer,
+                self._from_agent,
+                self._agent_gone,
+                self._back_pressure,
+                self._full.add,
             )
+            if self._watch is not None:
+                self._watch.came(link)
             self.admission.consider(link)
         else:
             connection.close()
@@ -249,6 +267,11 @@ class Daemon:
         log.info("session: clipboard and files %s", "are back" if shares else "wait for the unlock")
         self.clipboard.sharing_changed()
 
+    def scales_changed(self, agent: Agent) -> None:
+        """An agent's screens count differently now."""
+        if agent is self.sessions.active:
+            self._settle()
+
     # -- tablet and port -------------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -265,7 +288,7 @@ class Daemon:
             self.mouse.hide()
             return
         try:
-            self.mouse.show(active.desktop)
+            self.mouse.show(active.desktop, active.pointer_scales)
         except SystemFault as error:
             self._no_tablet(error)
         else:
@@ -307,25 +330,37 @@ class Daemon:
         questions: dict[str, Question] = {
             "status": state.status,
             "session": state.session,
+            "monitor": self._monitor,
             "probe": Probe(self, state).run,
+            "reload": self.locks.reload,
         }
         self._control = ControlServer(control_path(self.settings.socket), questions)
         self._control_start = asyncio.ensure_future(self._control.start())
+
+    async def _monitor(self, question: Any, caller: Any) -> dict[str, Any]:
+        from .watch import Watch
+
+        self._watch = self._watch or Watch(self)
+        return await self._watch.monitor(question, caller)  # type: ignore[no-any-return]
 
     # -- back-pressure ---------------------------------------------------------------------------
 
     def _back_pressure(self) -> None:
         """Read the host only while its receivers have room, and the session while the host has."""
-        pointer = self.mouse.pointer
+        if self._full:
+            self._full -= {link for link in self._full if not link.is_full}
+        pointer, queued = self.mouse.pointer, self.host.queued
         host_waits = (
-            self.host.queued > HOST_FLOODS
+            queued > HOST_FLOODS
             or (pointer is not None and pointer.backlog > 0)
-            or any(link.is_full for link in self.admission.links)
+            or bool(self._full)
         )
         if host_waits != self._host_waits:
             self._host_waits = host_waits
             self.host.pause(host_waits)
-        if self.host.queued <= HOST_FULL or self._paused is not self.sessions.active:
+        if self._paused is not None and (
+            queued <= HOST_FULL or self._paused is not self.sessions.active
+        ):
             self._pause(None)
 
     def _pause(self, link: AgentLink | None) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .backends.base import (
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("desktop")
 
-FLATPAK_INFO = Path("/.flatpak-info")
+FLATPAK_INFO = "/.flatpak-info"
 
 # What compositors do with the selections of X11 programs.
 BOTH_WAYS = "Mutter passes it on both ways"
@@ -103,12 +102,12 @@ async def connect(
         return await _x11(listeners, x_name)
 
 
-def _compositor(environment: Mapping[str, str]) -> Path | None:
+def _compositor(environment: Mapping[str, str]) -> str | None:
     """The socket of the compositor."""
     name, directory = environment.get("WAYLAND_DISPLAY"), environment.get("XDG_RUNTIME_DIR")
     if not name or not (directory or name.startswith("/")):
         return None
-    return Path(directory or "/") / name
+    return os.path.join(directory or "/", name)
 
 
 async def _x11(listeners: Listeners, name: str) -> Desktop:
@@ -124,7 +123,7 @@ async def _x11(listeners: Listeners, name: str) -> Desktop:
 
 
 async def _wayland(
-    compositor: Path, listeners: Listeners, x_name: str | None, environment: Mapping[str, str]
+    compositor: str, listeners: Listeners, x_name: str | None, environment: Mapping[str, str]
 ) -> Desktop:
     from .backends.wayland.clipboard import data_control
     from .backends.wayland.desktop import WaylandDesktop
@@ -232,7 +231,7 @@ def _lost(listeners: Listeners, selections: frozenset[Selection], reason: str) -
 
 def no_data_control(environment: Mapping[str, str]) -> str:
     """One sentence on why there is no clipboard by Wayland's own means."""
-    if FLATPAK_INFO.exists() or environment.get("container") == "flatpak":
+    if os.path.exists(FLATPAK_INFO) or environment.get("container") == "flatpak":
         return _sandboxed("Flatpak")
     if environment.get("SNAP"):
         return _sandboxed("Snap")

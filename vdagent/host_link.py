@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .protocol.capabilities import NO_CAPABILITIES, Capabilities
 from .protocol.host_connection import Event, HostConnection
 from .protocol.messages import ClipboardBegin, ClipboardPart, Message
 from .transport.virtio_port import VirtioPort
 
+if TYPE_CHECKING:
+    from .tap import Tap
+
 log = logging.getLogger("host")
+
+# Sessions are not read while 1 MiB waits for the host, but each that comes may say a little first: so
+# much gets there only where somebody comes in a loop and the host reads nothing.
+MOST_QUEUED = 16 * 1024 * 1024
 
 
 class HostLink:
@@ -29,6 +38,7 @@ class HostLink:
         self._connection: HostConnection | None = None
         self.port = VirtioPort(path, self._opened, self._received, self._lost, on_drained)
         self.is_wanted = False
+        self.tap: Tap | None = None  # an onlooker's
 
     # -- opening and closing ---------------------------------------------------------------------
 
@@ -40,6 +50,8 @@ class HostLink:
     def close(self) -> None:
         """Close the port; the host and its viewer see the agent go."""
         self.is_wanted = False
+        if self.tap is not None and self.is_open:
+            self.tap.closed("")
         self._connection = None
         self.port.close()
 
@@ -49,10 +61,14 @@ class HostLink:
 
     def _opened(self) -> None:
         self._connection = HostConnection()
+        if self.tap is not None:
+            self.tap.opened()
         self._on_open()
 
     def _lost(self, reason: str) -> None:
         self._connection = None
+        if self.tap is not None:
+            self.tap.closed(reason)
         self._on_lost()
 
     # -- the connection --------------------------------------------------------------------------
@@ -86,7 +102,8 @@ class HostLink:
     @property
     def queued(self) -> int:
         """Bytes the host has not taken yet."""
-        return self.port.link.queued if self.port.link else 0
+        link = self.port.link
+        return link.queued if link is not None else 0
 
     def pause(self, paused: bool) -> None:
         """Whether to leave the host's bytes where they are."""
@@ -94,6 +111,8 @@ class HostLink:
 
     def _received(self, data: memoryview) -> None:
         if self._connection is not None:
+            if self.tap is not None:
+                self.tap.received(data, self._connection.idle)
             self._on_events(self._connection.receive_data(data))
             self._flush()
 
@@ -125,4 +144,13 @@ class HostLink:
 
     def _flush(self) -> None:
         if self._connection is not None and (data := self._connection.data_to_send()):
+            if self.tap is not None:
+                self.tap.sent(data, not self._connection.sending_parts)
             self.port.write(data)
+            if self.queued > MOST_QUEUED:
+                # From the loop: a handler is in the middle of sending.
+                asyncio.get_running_loop().call_soon(self._drop_queue)
+
+    def _drop_queue(self) -> None:
+        if self.queued > MOST_QUEUED:
+            self.port.reopen(f"{MOST_QUEUED >> 20} MiB wait for a host that does not read")

@@ -4,16 +4,37 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
+from types import ModuleType
+from typing import Any
 
-M_MMAP_THRESHOLD = -3  # malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 LARGE = 1 << 20
+KEPT = 2 << 20
+
+# What asyncio and dataclasses import for what hardly ever happens here (a repr, a signature, TLS):
+# 1.4 MB and a sixth of the start.
+SELDOM = ("inspect", "tokenize", "locale", "asyncio.sslproto")
+
+
+class _Later(ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        module = importlib.import_module(self.__name__)
+        self.__dict__.update(module.__dict__)
+        return getattr(module, name)
 
 
 def before_imports() -> None:
     """asyncio imports ssl where it can; nothing here uses it, and it is 4 MB of memory. Collecting
     garbage among freshly imported modules finds nothing and is a tenth of the start."""
     sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
+    for name in SELDOM:
+        sys.modules.setdefault(name, _Later(name))
     gc.disable()
 
 
@@ -27,7 +48,8 @@ def give_back_large_blocks() -> None:
     """Have glibc give large buffers back to the kernel when they are freed.
 
     It raises its threshold to the size of the first large block that is freed, and keeps all later
-    ones in the heap: after 10 MiB each way the pair would be twice as large for ever.
+    ones in the heap: after 10 MiB each way the pair would be twice as large for ever. What is
+    smaller stays in the heap, for taking its pages anew costs more than its bytes.
     """
     try:
         import ctypes
@@ -37,3 +59,4 @@ def give_back_large_blocks() -> None:
         return  # a hardened system lets nobody make code at run time: then it stays as it is
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 PORT = "/dev/virtio-ports/com.redhat.spice.0"
 SOCKET = "/run/spice-vdagentd/spice-vdagent-sock"
+CONFIG = "/etc/vdagent/config.toml"
 
 
 class UsageError(Exception):
@@ -27,6 +28,7 @@ class Option(NamedTuple):
     help: str
 
 
+SYSTEM_CONFIG = Option("", "config", "PATH", f"the system's settings ({CONFIG})")
 DAEMON = (
     Option("d", "debug", "", "log what happens; twice: pointer events too"),
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
@@ -36,6 +38,7 @@ DAEMON = (
     Option("x", "foreground", "", "stay attached, log to stderr"),
     Option("o", "one-session", "", "exit when the active session ends"),
     Option("X", "disable-session-integration", "", "do not ask logind who is active"),
+    SYSTEM_CONFIG,
 )
 SESSION = (
     Option("d", "debug", "", "log what happens"),
@@ -47,12 +50,20 @@ SESSION = (
     Option("", "no-port-check", "", "start also where there is no SPICE port"),
     Option("", "no-follow", "", "leave the size the host gives the GPU to the desktop"),
     Option("", "display", "NAME", "X display instead of $DISPLAY"),
+    SYSTEM_CONFIG,
 )
 STATUS = (
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
     Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
     Option("", "json", "", "for machines"),
     Option("", "watch", "", "show it again whenever it changes, until interrupted"),
+)
+MONITOR = (
+    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    Option("", "no-pointer", "", "leave out the pointer's messages"),
+    Option("", "json", "", "for machines: the lines of a capture"),
+    Option("", "record", "FILE", "also write a capture to FILE, which must not be there yet"),
+    Option("", "read", "FILE", "show a capture instead"),
 )
 DOCTOR = (
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),

@@ -8,16 +8,19 @@ as long as the process; the daemon may come and go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__, lean
 from .backends.base import FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
+from .config.configuration import ConfigFiles, user_paths
+from .config.meaning import clipboard_policy, file_policy, held_back, save_directory
 from .control_link import ControlLink
 from .daemon_link import DaemonLink
 from .desktops import Choice, Desktop, Listeners
@@ -33,10 +36,15 @@ from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Skipped
 
+if TYPE_CHECKING:
+    from .backends.downloads import Downloads
+    from .control import Caller
+
 log = logging.getLogger("session")
 
-# Behind the first report: pyudev is a good part of the start-up time.
+# Behind the first report: pyudev and ctypes are a good part of the start-up time, json some of it.
 WATCH_AFTER_S = 1.0
+CONTROL_AFTER_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Settings:
 
     port: str = "/dev/virtio-ports/com.redhat.spice.0"
     socket: str = "/run/spice-vdagentd/spice-vdagent-sock"
+    control: str = ""  # the socket for `vdagent reload`; "": none
+    config: str = "/etc/vdagent/config.toml"
     save_dir: str | None = None
     open_dir: bool | None = None
     display: str | None = None
@@ -55,21 +65,26 @@ class Session:
     """Everything the session agent owns, wired."""
 
     def __init__(self, settings: Settings, on_ready: Callable[[], None]) -> None:
+        self._settings = settings
         self._on_ready = on_ready
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
         self.control = ControlLink(settings.socket, self._told)
         self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
-        self.resolution = ResolutionHandler(self.daemon.send, find_connector)
+        self.resolution = ResolutionHandler(self.daemon.send, self._tell_scales, find_connector)
+        self._save_dir: str | None = None
+        self._store: Downloads | None = None
         self.files = FileTransferHandler(
-            self.daemon.send, lambda: _downloads(settings), _desktop_notes, self.daemon.pause
+            self.daemon.send, self._make_store, _desktop_notes, self.daemon.pause
         )
         self.volume = VolumeHandler(_mixer)
         self._desktop: Desktop | None = None
-        self._follow = Follow(preferred_modes) if settings.follow else None
+        self._follow: Follow | None = None
         self._drm_watch: DrmWatch | None = None
         self._choices: dict[str, Choice] = {}
         self._introduce()
+        self._own_control: Any = None
+        self._config = ConfigFiles(user_paths(settings.config), _from_command_line(settings))
         self._FROM_DAEMON: dict[type, Callable[[Any], None]] = {
             m.MonitorsConfig: self.resolution.monitors,
             m.ClipboardGrab: self.clipboard.grab,
@@ -89,6 +104,7 @@ class Session:
             udscs.Version: self._on_version,
             Skipped: _log_skipped,
         }
+        self.load_config()
 
     async def start(self, connecting: Awaitable[Desktop]) -> None:
         """Take the desktop, then look for the daemon. Raises DesktopError without a desktop."""
@@ -96,12 +112,16 @@ class Session:
         self.clipboard.attach(desktop.clipboard)
         self.resolution.attach(desktop.display)
         self.daemon.start()
+        loop = asyncio.get_running_loop()
+        loop.call_later(WATCH_AFTER_S, lean.give_back_large_blocks)
         if self._follow is not None:
             self.chose(
                 Choice("resize", "the GPU's preferred mode", "the desktop may not follow it")
             )
             self._follow.attach(desktop.display)
-            asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch_drm, self._follow)
+        loop.call_later(WATCH_AFTER_S, self._watch_drm)
+        if self._settings.control:
+            loop.call_later(CONTROL_AFTER_S, self._open_control)
 
     def _introduce(self) -> None:
         """What `vdagent status` is to know of us."""
@@ -122,9 +142,60 @@ class Session:
         self._choices[choice.part] = choice
         self.control.tell(backends=[choice._asdict() for choice in self._choices.values()])
 
-    def _watch_drm(self, follow: Follow) -> None:
-        if not self.ended.done():
-            self._drm_watch = watch(follow.on_hotplug)
+    def _watch_drm(self) -> None:
+        if self._follow is not None and self._drm_watch is None and not self.ended.done():
+            self._drm_watch = watch(self._on_hotplug)
+            self._follow.on_hotplug()  # what came before we looked
+
+    def _on_hotplug(self) -> None:
+        if self._follow is not None:
+            self._follow.on_hotplug()
+
+    # -- settings --------------------------------------------------------------------------------
+
+    def load_config(self) -> list[str]:
+        """Go by what the files of settings say now; what is wrong with them."""
+        config = self._config.load()
+        for mistake in config.mistakes:
+            log.warning("config: %s", mistake)
+        self.clipboard.set_policy(clipboard_policy(config))
+        self.files.set_policy(file_policy(config))
+        self._save_dir = save_directory(config)
+        if self._store is not None:
+            self._store.use(self._save_dir)
+        self._set_follow(config.value("display.follow"))
+        self.control.tell(held_back=held_back(config))
+        return [str(mistake) for mistake in config.mistakes]
+
+    def _set_follow(self, follows: bool) -> None:
+        if not follows and self._follow is not None:
+            self._follow.close()
+            self._follow = None
+        elif follows and self._follow is None:
+            self._follow = Follow(preferred_modes)
+            if self._desktop is not None:
+                self._follow.attach(self._desktop.display)
+                self._watch_drm()
+
+    def _open_control(self) -> None:
+        from .control import ControlServer
+
+        if self.ended.done():
+            return
+        with contextlib.suppress(OSError):  # binding will say why there is none
+            os.makedirs(os.path.dirname(self._settings.control), 0o700, exist_ok=True)
+        self._own_control = ControlServer(self._settings.control, {"reload": self._reload})
+        self._control_start = asyncio.ensure_future(self._own_control.start())
+
+    async def _reload(self, question: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        caller.must_be_root()  # or this user
+        return {"mistakes": self.load_config()}
+
+    def _make_store(self) -> FileStore:
+        self._store = _downloads(self._settings, self._save_dir)
+        return self._store
+
+    # -- the end ---------------------------------------------------------------------------------
 
     def desktop_lost(self, reason: str) -> None:
         """The desktop has gone, and this session with it."""
@@ -134,6 +205,8 @@ class Session:
     async def close(self) -> None:
         """Let go of everything."""
         logging.getLogger().removeHandler(self._last_error)
+        if self._own_control is not None:
+            self._own_control.close()
         await self.files.close()
         self.daemon.close()
         self.control.disconnected()
@@ -147,9 +220,14 @@ class Session:
         if self._desktop is not None:
             await self._desktop.close()
 
+    def _tell_scales(self, scales: Mapping[int, float]) -> None:
+        self.control.tell(pointer_scales={str(display): scale for display, scale in scales.items()})
+
     def _told(self, line: Mapping[str, Any]) -> None:
         """The daemon wants something udscs has no word for."""
         log.debug("control: the daemon says %s", line.get("do"))
+        if line.get("do") == "reload":
+            self.load_config()
 
     def _connected(self) -> None:
         self.control.connected()
@@ -183,10 +261,20 @@ def _log_skipped(event: Skipped) -> None:
     log.warning("session: skipped %s", event.reason)
 
 
+def _from_command_line(settings: Settings) -> dict[str, Any]:
+    """The options that are settings, too."""
+    values: dict[str, Any] = {}
+    if settings.save_dir is not None:
+        values["files.directory"] = settings.save_dir
+    if not settings.follow:
+        values["display.follow"] = False
+    return values
+
+
 # What many sessions never use is imported when it is used.
 
 
-def _downloads(settings: Settings) -> FileStore:
+def _downloads(settings: Settings, save_dir: str | None) -> Downloads:
     from .backends.downloads import Downloads
 
     async def has_desktop_icons() -> bool:
@@ -196,7 +284,7 @@ def _downloads(settings: Settings) -> FileStore:
 
         return await has_desktop_icons(settings.display)
 
-    return Downloads(settings.save_dir, settings.open_dir, has_desktop_icons)
+    return Downloads(save_dir, settings.open_dir, has_desktop_icons)
 
 
 def _desktop_notes() -> Notes:

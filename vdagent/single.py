@@ -12,6 +12,11 @@ from .errors import SystemFault
 _held: list[int] = []  # kept open, and so locked, for as long as the process lives
 
 
+def name_of(display: str, socket_path: str) -> str:
+    """What tells this agent's files in $XDG_RUNTIME_DIR from another desktop's."""
+    return f"{zlib.crc32(f'{display} {socket_path}'.encode()):08x}"
+
+
 def claim(display: str, socket_path: str) -> bool:
     """Be the one agent of `display` at `socket_path`; False if another process is.
 
@@ -21,7 +26,7 @@ def claim(display: str, socket_path: str) -> bool:
     directory = os.environ.get("XDG_RUNTIME_DIR", "")
     if not os.path.isdir(directory):
         return True
-    name = f"vdagent-session-{zlib.crc32(f'{display} {socket_path}'.encode()):08x}.lock"
+    name = f"vdagent-session-{name_of(display, socket_path)}.lock"
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         fd = os.open(os.path.join(directory, name), flags, 0o600)

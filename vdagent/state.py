@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import __version__
@@ -36,7 +37,9 @@ class State:
         Raises SessionError for who is none.
         """
         link = self.agent_of(caller)
-        link.facts = read_facts(question, link.facts)
+        before, link.facts = link.facts, read_facts(question, link.facts)
+        if link.facts.pointer_scales != before.pointer_scales:
+            self._daemon.scales_changed(link)
         if link.control is not caller:
             link.control, caller.stays = caller, True
             caller.on_gone.append(lambda: _forget(link, caller))
@@ -114,8 +117,11 @@ class State:
             "version": facts.version or None,
             "desktop_name": facts.desktop or None,
             "backends": [backend._asdict() for backend in facts.backends],
+            "held_back": facts.held_back,
             "last_error": facts.last_error,
-            "desktop": None if link.desktop is None else _desktop(link.desktop),
+            "desktop": None
+            if link.desktop is None
+            else _desktop(link.desktop, facts.pointer_scales),
         }
 
     def _clipboard(self) -> Line:
@@ -170,12 +176,19 @@ class State:
         return None if error.text is None else {"text": error.text, "age_s": _age(error.at)}
 
 
-def _desktop(desktop: GuestResolution) -> Line:
+def _desktop(desktop: GuestResolution, scales: Mapping[int, float]) -> Line:
     return {
         "width": desktop.width,
         "height": desktop.height,
         "monitors": [
-            {"display": s.display_id, "width": s.width, "height": s.height, "x": s.x, "y": s.y}
+            {
+                "display": s.display_id,
+                "width": s.width,
+                "height": s.height,
+                "x": s.x,
+                "y": s.y,
+                "pointer_scale": scales.get(s.display_id, 1.0),
+            }
             for s in desktop.screens
             if s.width and s.height
         ],

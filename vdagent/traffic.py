@@ -116,6 +116,7 @@ class Traffic:
             file = read_announcement(msg.metadata)
         except ProtocolError:
             return  # the session agent refuses it
+        self.transfers()  # lets go of those that have ended
         self._transfers[msg.id] = Transfer(agent, file.name, file.size, now())
 
     async def comes(self, sender: Agent | None, *kinds: type) -> None:

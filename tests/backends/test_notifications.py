@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.buses import private_bus
-from vdagent.backends.base import Note
-from vdagent.backends.dbus import Bus, Message, MessageType
-from vdagent.backends.notifications import SERVICE, DesktopNotes
+from tests.support.notification_server import serving
+from vdagent.backends import notifications
+from vdagent.backends.base import Action, Note
+from vdagent.backends.notifications import DesktopNotes
 
 
 @pytest.fixture
@@ -26,61 +25,14 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield bus.address
 
 
-class Server:
-    """A desktop's notification server; every note gets number 7 unless it replaces one."""
-
-    def __init__(self, bus: Bus) -> None:
-        self.bus: Any = bus._bus
-        self.notes: list[dict[str, Any]] = []
-        self.closed: list[int] = []
-        self.stuck: list[Message] | None = None  # calls to be answered later
-        self.bus.add_message_handler(self.handle)
-
-    def handle(self, call: Message) -> Message | bool:
-        if call.message_type is not MessageType.METHOD_CALL:
-            return False
-        if call.member == "CloseNotification":
-            self.closed += call.body
-            return Message.new_method_return(call)
-        if call.member != "Notify" or call.signature != "susssasa{sv}i":
-            return False
-        if self.stuck is not None:
-            self.stuck.append(call)
-            return True
-        return self.notify(call)
-
-    def notify(self, call: Message) -> Message:
-        _, replaces, _, summary, body, actions, hints, _ = call.body
-        value = hints["value"].value if "value" in hints else None
-        note = dict(summary=summary, body=body, replaces=replaces, actions=actions, value=value)
-        self.notes.append(note)
-        return Message.new_method_return(call, "u", [replaces or 7])
-
-    async def unstick(self) -> None:
-        calls, self.stuck = self.stuck or [], None
-        for call in calls:
-            await self.bus.send(self.notify(call))
-
-    async def signal(self, member: str, signature: str, *body: Any) -> None:
-        _, path, interface = SERVICE
-        await self.bus.send(Message.new_signal(path, interface, member, signature, list(body)))
-
-
-@asynccontextmanager
-async def serving(address: str) -> AsyncIterator[Server]:
-    bus = await Bus.connect(address)
-    server = Server(bus)
-    await server.bus.request_name(SERVICE[0])
-    try:
-        yield server
-    finally:
-        bus.close()
-
-
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def cancel(call: Callable[[], None]) -> Action:
+    return Action("cancel", "Cancel", call)
 
 
 async def closed(notes: DesktopNotes) -> None:
@@ -91,7 +43,7 @@ async def closed(notes: DesktopNotes) -> None:
 async def test_progress_then_the_result_in_one_notification(bus: str) -> None:
     async with serving(bus) as server:
         notes = DesktopNotes()
-        notes.show(Note("Receiving a", "1 of 2 MB", 50), lambda: None)
+        notes.show(Note("Receiving a", "1 of 2 MB", 50), cancel(lambda: None))
         await until(lambda: len(server.notes) == 1)
         notes.show(Note("a received", "In /home/R&D <x>"))
         await until(lambda: len(server.notes) == 2)
@@ -110,7 +62,7 @@ async def test_progress_then_the_result_in_one_notification(bus: str) -> None:
 async def test_cancel(bus: str) -> None:
     async with serving(bus) as server:
         notes, cancelled = DesktopNotes(), []
-        notes.show(Note("Receiving a", "", 1), lambda: cancelled.append(True))
+        notes.show(Note("Receiving a", "", 1), cancel(lambda: cancelled.append(True)))
         await until(lambda: server.notes)
         await server.signal("ActionInvoked", "us", 8, "cancel")  # another program's
         await server.signal("ActionInvoked", "us", 7, "default")
@@ -171,3 +123,37 @@ async def test_no_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notes.show(Note("a received"))
     notes.close()
     await until(lambda: notes.idle)
+
+
+async def test_the_button_of_a_result(bus: str) -> None:
+    async with serving(bus) as server:
+        notes, opened = DesktopNotes(), []
+        notes.show(Note("Receiving a", "", 1))
+        await until(lambda: server.notes)
+        open_folder = Action("open", "Open folder", lambda: opened.append(True))
+        notes.show(Note("a received"), open_folder)
+        await until(lambda: len(server.notes) == 2 and notes.idle)
+        assert server.notes[1]["actions"] == ["open", "Open folder"]
+        await server.signal("ActionInvoked", "us", 7, "cancel")
+        await server.signal("ActionInvoked", "us", 7, "open")
+        await until(lambda: opened)
+        notes.show(Note("b received"), open_folder)
+        await until(lambda: len(server.notes) == 3 and notes.idle)
+        assert server.notes[2]["replaces"] == 0  # the first one stays
+        await closed(notes)
+        assert server.closed == []  # so does this one
+
+
+@pytest.mark.parametrize("end", ["closed by the user", "not looked at"])
+async def test_a_result_is_not_listened_to_for_ever(
+    bus: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "LISTEN_S", 60 if end == "closed by the user" else 0.05)
+    async with serving(bus) as server:
+        notes = DesktopNotes()
+        notes.show(Note("a received"), Action("open", "Open folder", lambda: None))
+        await until(lambda: server.notes and notes.idle)
+        if end == "closed by the user":
+            assert notes._bus is not None
+            await server.signal("NotificationClosed", "uu", 7, 2)
+        await until(lambda: notes._bus is None)

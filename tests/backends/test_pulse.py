@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Does the volume of a real PulseAudio server follow, and is its absence no error?"""
+"""Does the volume of a real sound server follow, and is its absence no error?"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.processes import spawn, stop, wait_for
-from tests.support.tools import require
+from tests.support.sound_servers import PipeWire, PulseAudio
 from vdagent.backends import pulse
 from vdagent.backends.pulse import PulseMixer, spread
 
@@ -23,66 +19,21 @@ STEREO = ["front-left", "front-right"]
 SURROUND = [*STEREO, "rear-left", "rear-right", "front-center", "lfe"]
 
 
-class Server:
-    """A private PulseAudio with a sink and a source that lead nowhere."""
-
-    def __init__(self, directory: Path, channels: int = 2) -> None:
-        self.directory, self.channels = directory, channels
-        self.address = f"unix:{directory}/native"
-        self.start()
-
-    def start(self) -> None:
-        names = ("HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH")
-        env = {**os.environ, **dict.fromkeys(names, str(self.directory))}
-        modules = (
-            f"module-native-protocol-unix socket={self.directory}/native auth-anonymous=1",
-            f"module-null-sink channels={self.channels}",
-        )
-        loads = [word for module in modules for word in ("-L", module)]
-        options = ("-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no")
-        self.process = spawn(
-            ["pulseaudio", *options, *loads], env=env, log=self.directory / "pulse.log"
-        )
-        wait_for(self.listens, 10, "PulseAudio")
-
-    def listens(self) -> bool:
-        """Its socket is there a moment before it answers."""
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.directory / "native")) == 0
-
-    def stop(self) -> None:
-        stop(self.process)
-        (self.directory / "native").unlink(missing_ok=True)
-
-    async def read(self) -> tuple[list[float], bool, list[float], bool]:
-        """Volume and mute of the default output and input."""
-        from pulsectl_asyncio import PulseAsync
-
-        async with PulseAsync("test", server=self.address) as connection:
-            sink = await connection.sink_default_get()
-            source = await connection.source_default_get()
-            levels: list[Any] = []
-            for device in (sink, source):
-                levels += [[round(v, 2) for v in device.volume.values], bool(device.mute)]
-        return tuple(levels)  # type: ignore[return-value]
-
-    async def until(
-        self, fits: Callable[[tuple[list[float], bool, list[float], bool]], bool]
-    ) -> None:
-        async with asyncio.timeout(10):
-            while not fits(await self.read()):
-                await asyncio.sleep(0.01)
+@pytest.fixture(params=[PulseAudio, PipeWire])
+def kind(request: pytest.FixtureRequest) -> type[PulseAudio]:
+    """Which of the servers."""
+    kind: type[PulseAudio] = request.param
+    return kind
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    require("pulseaudio")
-    server = Server(tmp_path)
+def server(kind: type[PulseAudio], tmp_path: Path) -> Iterator[PulseAudio]:
+    server = kind(tmp_path)
     yield server
     server.stop()
 
 
-async def test_playback_and_record(server: Server) -> None:
+async def test_playback_and_record(server: PulseAudio) -> None:
     mixer = PulseMixer(server.address)
     mixer.set(True, True, [0.25, 0.5])
     mixer.set(False, False, [0.75])
@@ -92,9 +43,8 @@ async def test_playback_and_record(server: Server) -> None:
     await mixer.close()
 
 
-async def test_eight_channels(tmp_path: Path) -> None:
-    require("pulseaudio")
-    server = Server(tmp_path, 8)
+async def test_eight_channels(kind: type[PulseAudio], tmp_path: Path) -> None:
+    server = kind(tmp_path, 8)
     try:
         mixer = PulseMixer(server.address)
         wanted = [n / 10 for n in range(1, 9)]
@@ -107,7 +57,7 @@ async def test_eight_channels(tmp_path: Path) -> None:
         server.stop()
 
 
-async def test_a_slider_that_is_drawn_ends_where_it_stops(server: Server) -> None:
+async def test_a_slider_that_is_drawn_ends_where_it_stops(server: PulseAudio) -> None:
     mixer = PulseMixer(server.address)
     for step in range(101):
         mixer.set(True, False, [step / 100] * 2)
@@ -116,7 +66,7 @@ async def test_a_slider_that_is_drawn_ends_where_it_stops(server: Server) -> Non
     await mixer.close()
 
 
-async def test_a_server_that_is_restarted(server: Server) -> None:
+async def test_a_server_that_is_restarted(server: PulseAudio) -> None:
     mixer = PulseMixer(server.address)
     mixer.set(True, False, [0.5])
     await server.until(lambda now: now[0] == [0.5, 0.5])
@@ -128,9 +78,8 @@ async def test_a_server_that_is_restarted(server: Server) -> None:
 
 
 async def test_no_server_now_and_one_later(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: type[PulseAudio], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    require("pulseaudio")
     caplog.set_level("INFO")
     mixer = PulseMixer(f"unix:{tmp_path}/native")
     for _ in range(3):
@@ -138,7 +87,7 @@ async def test_no_server_now_and_one_later(
         async with asyncio.timeout(10):
             await mixer.settled()
     assert len(caplog.records) == 1  # said once
-    server = Server(tmp_path)
+    server = kind(tmp_path)
     try:
         mixer.set(True, False, [0.5])
         await server.until(lambda now: now[0] == [0.5, 0.5])
@@ -158,7 +107,9 @@ async def test_no_library_is_no_error(
     assert "library" in caplog.text
 
 
-async def test_the_connection_is_not_kept(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_connection_is_not_kept(
+    server: PulseAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pulse, "LINGER_S", 0.05)
     mixer = PulseMixer(server.address)
     mixer.set(True, False, [0.5])

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shlex
 import signal
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import pytest
 from tests.backends.desks import IMPATIENT, until
 from tests.backends.test_clipboard_contract import digest, noise, paste_when_offered
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
-from tests.support.compositors import in_tree
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.wayland import desktop
 from vdagent.backends.wayland.clipboard import MARKER
@@ -24,7 +22,7 @@ from vdagent.errors import DesktopError
 CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
 TEXT, PNG = Format.TEXT, Format.PNG
 UTF8 = "text/plain;charset=utf-8"
-PASTE_PNG = shlex.join(in_tree("wl-paste", "-n", "-t", "image/png"))
+PASTE_PNG = "wl-paste -n -t image/png"
 
 compositors = pytest.mark.parametrize("kind", ["sway", "kwin"])
 
@@ -150,21 +148,21 @@ async def test_a_slow_reader_does_not_stop_the_loop(kind: str, tmp_path: Path) -
 
 
 @compositors
-async def test_a_password_stays_in_the_guest(kind: str, tmp_path: Path) -> None:
+async def test_a_password_is_told_to_be_one(kind: str, tmp_path: Path) -> None:
     async with open_wayland_desk(kind, tmp_path, Patience()) as desk:
         app = desk.guest.app()
         hint = "x-kde-passwordManagerHint"
         await app.own(selection="CLIPBOARD", contents={UTF8: "hunter2", hint: "secret"})
-        await desk.listener.heard(CLIPBOARD)
-        with pytest.raises(DesktopError, match="has no text"):
-            await desk.clipboard.read(CLIPBOARD, TEXT)
+        await until(lambda: desk.listener.secret, "the secret told")
+        assert desk.listener.owners == [(CLIPBOARD, (TEXT,))]
         await app.own(selection="CLIPBOARD", contents={UTF8: "a name", hint: "public"})
-        await desk.listener.heard(CLIPBOARD, TEXT)
+        await until(lambda: not desk.listener.secret, "the name told")
         assert await desk.clipboard.read(CLIPBOARD, TEXT) == b"a name"
         await app.own(
             selection="CLIPBOARD", contents={UTF8: "hunter3", hint: "secret"}, mute=[hint]
         )
-        await desk.listener.heard(CLIPBOARD)  # a hint that does not come counts as one
+        # A hint that does not come counts as one.
+        await until(lambda: desk.listener.secret, "the secret told")
 
 
 async def test_a_clipboard_manager_that_takes_over_is_no_echo(tmp_path: Path) -> None:
@@ -237,7 +235,7 @@ async def test_several_seats(tmp_path: Path) -> None:
 
             async def offered(name: str = seat) -> bool:
                 paste = await asyncio.create_subprocess_exec(
-                    *in_tree("wl-paste", "-n", "-s", name),
+                    *("wl-paste", "-n", "-s", name),
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.DEVNULL,
                     env=desk.compositor.environment,

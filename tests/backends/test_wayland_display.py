@@ -12,7 +12,6 @@ import pytest
 
 from tests.backends.desks import until
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk
-from tests.support.compositors import TREE
 from vdagent.backends.base import Patience, Rect
 from vdagent.backends.logical import Shown, describe, to_logical
 from vdagent.errors import DesktopError
@@ -145,9 +144,9 @@ async def test_the_pointer_lands_where_the_viewer_put_it(
                 assert abs(at[2] * scale - y) <= scale
 
 
-@pytest.mark.skipif(bool(TREE), reason="newer wlroots can switch off what 0.15 cannot")
+@pytest.mark.before("sway", 1, 8)
 async def test_a_refused_layout_changes_nothing(tmp_path: Path) -> None:
-    # wlroots 0.15 cannot switch off a headless output, so it refuses that one.
+    # wlroots 0.15 cannot switch off a headless output, so it refuses that one; newer ones can.
     async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
         await desk.display.apply({HEAD: Rect(1280, 800), SECOND: Rect(1111, 777, 1280, 100)})
         before = await desk.display.layout()
@@ -156,7 +155,7 @@ async def test_a_refused_layout_changes_nothing(tmp_path: Path) -> None:
         assert await desk.display.layout() == before
 
 
-@pytest.mark.skipif(not TREE, reason="sway 1.7 has no headless output that can be off")
+@pytest.mark.since("sway", 1, 8)
 async def test_heads_come_and_go_on_newer_wlroots(tmp_path: Path) -> None:
     async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
         one, two = Rect(1280, 800), Rect(1111, 777, 1280, 0)
@@ -167,9 +166,9 @@ async def test_heads_come_and_go_on_newer_wlroots(tmp_path: Path) -> None:
             assert shown == {name: r._replace(x=r.x - left) for name, r in wanted.items()}
 
 
-@pytest.mark.skipif(not TREE, reason="KWin takes modes of a client's from 6.6 on")
+@pytest.mark.since("kwin_wayland", 6, 6)
 async def test_custom_modes_of_newer_kwin(tmp_path: Path) -> None:
-    """It makes them by CVT: eight pixels more or less."""
+    """It takes modes of a client's from 6.6 on, and makes them by CVT: eight pixels more or less."""
     async with open_wayland_desk("kwin", tmp_path, Patience()) as desk:
         for width, height in [(1111, 777), (1920, 1080), (803, 601)]:
             await desk.display.apply({"Virtual-0": Rect(width, height)})
@@ -183,9 +182,9 @@ async def test_custom_modes_of_newer_kwin(tmp_path: Path) -> None:
             assert outputs["Virtual-1"] is None
 
 
-@pytest.mark.skipif(bool(TREE), reason="newer KWin takes any size")
+@pytest.mark.before("kwin_wayland", 6, 6)
 async def test_kwin(tmp_path: Path) -> None:
-    """Its virtual outputs have one mode each, and can be moved."""
+    """Its virtual outputs have one mode each, where newer ones take any, and can be moved."""
     async with open_wayland_desk("kwin", tmp_path, Patience()) as desk:
         one, two = "Virtual-0", "Virtual-1"
         same, right = Rect(1280, 720), Rect(1280, 720, 1280, 0)

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,43 @@ async def test_no_server_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr("vdagent.backends.x11.connection.SOCKET_DIRECTORY", str(tmp_path))
     with pytest.raises(DesktopError, match="no X server on :77"):
         await XConnection.open(":77")
+
+
+async def test_a_password_is_told_to_be_one(server: XServer) -> None:
+    async with x11_desk(server) as desk:
+        app, hint = desk.guest.app(), "x-kde-passwordManagerHint"
+        await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "hunter2", hint: "secret"})
+        await until(lambda: desk.listener.secret, "the secret told")
+        assert desk.listener.owners == [(CLIPBOARD, (TEXT,))]
+        await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "a name", hint: "public"})
+        await until(lambda: not desk.listener.secret, "the name told")
+        assert await desk.clipboard.read(CLIPBOARD, TEXT) == b"a name"
+        await app.own(
+            selection="CLIPBOARD",
+            contents={"UTF8_STRING": "hunter3", hint: "secret"},
+            mute=[hint],
+        )
+        # A hint that does not come counts as one.
+        await until(lambda: desk.listener.secret, "the secret told")
+
+
+async def test_a_read_ends_behind_the_news_of_a_newer_owner(server: XServer) -> None:
+    """The newer one may have answered it, and be a password manager."""
+    async with x11_desk(server) as desk:
+        hint = "x-kde-passwordManagerHint"
+        first, second = desk.guest.app(), desk.guest.app()
+        await first.own(selection="CLIPBOARD", contents={"UTF8_STRING": "a name"})
+        await desk.listener.heard(CLIPBOARD, TEXT)
+        # The loop has not seen the new owner yet.
+        owned = second.own(
+            selection="CLIPBOARD", contents={"UTF8_STRING": "hunter2", hint: "secret"}
+        )
+        await asyncio.gather(owned, _ignoring_errors(desk.clipboard.read(CLIPBOARD, TEXT)))
+        reading = asyncio.ensure_future(_ignoring_errors(desk.clipboard.read(CLIPBOARD, TEXT)))
+        await reading
+        assert desk.listener.secret
+
+
+async def _ignoring_errors(read: Awaitable[Buffer]) -> None:
+    with contextlib.suppress(DesktopError):
+        await read

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.support.buses import PrivateBus, private_bus
-from tests.support.dbus_display import dbus_viewer
+from tests.support.dbus_display import DBusViewer, dbus_viewer
 from tests.support.lab_guest import ABS_X, ABS_Y, BTN_LEFT, EV_ABS, EV_KEY, Guest, InputEvent
 from tests.support.processes import stop, wait_for
 from tests.support.tools import require
@@ -126,7 +127,7 @@ def test_another_viewer_takes_over(guest: Guest, viewer: VncViewer) -> None:
 
 
 async def test_text_both_ways_by_dbus(guest: Guest, bus: PrivateBus) -> None:
-    async with dbus_viewer(bus.address) as viewer:
+    async with registered(guest, bus) as viewer:
         for text in ("from the viewer ✓", "and once more"):
             await viewer.offer(text)
             await until_pasted(guest, text)
@@ -141,8 +142,7 @@ async def test_the_host_counts_serials_anew(guest: Guest, bus: PrivateBus) -> No
     copy(guest, "copied before")
     await until(guest, "vdagent_cb_grab_selection", 1)
     for number in (2, 3):
-        async with dbus_viewer(bus.address) as viewer:
-            await until(guest, ANNOUNCED, number)
+        async with registered(guest, bus, number) as viewer:
             await viewer.wait("Grab")
             assert await viewer.paste() == "copied before"
             assert count(guest, OPENED) == number
@@ -155,7 +155,7 @@ async def test_the_host_counts_serials_anew(guest: Guest, bus: PrivateBus) -> No
 
 async def test_more_than_a_megabyte_to_the_guest_ends_empty(guest: Guest, bus: PrivateBus) -> None:
     """QEMU drops such a message whole, and so the paste never gets an answer."""
-    async with dbus_viewer(bus.address) as viewer:
+    async with registered(guest, bus) as viewer:
         await viewer.offer("x" * (2 << 20))
         await asyncio.to_thread(guest.offered, "UTF8_STRING")
         start = time.monotonic()
@@ -163,6 +163,17 @@ async def test_more_than_a_megabyte_to_the_guest_ends_empty(guest: Guest, bus: P
         assert time.monotonic() - start < PASTE_ENDS_S
         await viewer.offer("short again")
         await until_pasted(guest, "short again")
+
+
+@asynccontextmanager
+async def registered(guest: Guest, bus: PrivateBus, number: int = 2) -> AsyncIterator[DBusViewer]:
+    """A D-Bus viewer, once QEMU has had the announcement that its coming makes it wait for.
+
+    What it offers before that, QEMU sends on the connection that it then closes.
+    """
+    async with dbus_viewer(bus.address) as viewer:
+        await until(guest, ANNOUNCED, number)
+        yield viewer
 
 
 async def until(guest: Guest, words: str, number: int) -> None:

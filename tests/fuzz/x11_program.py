@@ -86,7 +86,7 @@ class Listener:
     def __init__(self) -> None:
         self.told = 0
 
-    def on_owner_changed(self, selection: Selection, formats: Any) -> None:
+    def on_owner_changed(self, selection: Selection, formats: Any, secret: bool = False) -> None:
         self.told += 1
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:

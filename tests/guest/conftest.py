@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which guest do the tests of this folder share? One boot, one X server, our two programs in it."""
+"""Which guests do the tests of this folder share? One with our tree, one with our package installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.packaging.conftest import TREE, build
 from tests.support.guest.agent import Agent
+from tests.support.guest.disk import disk_root
 from tests.support.guest.machine import Guest
 from tests.support.tools import require
 from vdagent.lab.viewer_process import ViewerProcess
@@ -21,6 +23,19 @@ def guest() -> Iterator[Guest]:
     require("xdotool")
     with Guest(gpu="VGA") as machine:
         machine.start_xorg()
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """A guest that systemd boots from its own disk and a user has logged in to, with our package."""
+    require("qemu-system-x86_64", "busybox", "apt-get", "mmdebstrap", "dpkg-buildpackage")
+    directory = tmp_path_factory.mktemp("installed")
+    (package,) = build(TREE, "deb", directory)
+    with Guest(disk_root(directory / "overlay")) as machine:
+        machine.wait_until("loginctl show-seat seat0 | grep -q ^ActiveSession=.", 90, "the login")
+        machine.put("/root/vdagent.deb", package.read_bytes())
+        machine.output("dpkg --install /root/vdagent.deb", timeout_s=120)
         yield machine
 
 

@@ -2,7 +2,9 @@
 """Where on which output does an absolute pointing device arrive?
 
 Run as `python -m tests.support.wayland_pointer SOCKET`, and spoken to like `wayland_app`. Fills every
-output with a window and moves wlroots' virtual pointer, which the compositor maps like a tablet.
+output with a window, and moves a pointing device that is not there: wlroots' virtual pointer, which the
+compositor maps like a tablet, or KWin's fake input, which takes the place in logical space. There the
+mapping is ours: KWin 5.27 and 6 spread a tablet evenly over the workspace.
 """
 
 from __future__ import annotations
@@ -16,35 +18,37 @@ from pathlib import Path
 from typing import Any
 
 from pywayland.protocol.wayland import WlCompositor, WlOutput, WlShm
+from pywayland.protocol.xdg_output_unstable_v1 import ZxdgOutputManagerV1
 from pywayland.protocol.xdg_shell import XdgWmBase
 from pywayland.scanner.protocol import Protocol
 
 from tests.support.wayland_app import App
 
-XML = Path(__file__).parent / "protocols" / "wlr-virtual-pointer-unstable-v1.xml"
+PROTOCOLS = Path(__file__).parent / "protocols"
+CORE = dict.fromkeys(("wl_seat", "wl_output", "wl_pointer"), "wayland")
 
 
-def virtual_pointer_manager() -> Any:
-    """The protocol's binding, made on the spot."""
+def bindings(xml: str) -> Any:
+    """A protocol's bindings, made on the spot."""
     with tempfile.TemporaryDirectory() as directory:
-        protocol = Protocol.parse_file(str(XML))
+        protocol = Protocol.parse_file(str(PROTOCOLS / xml))
         own = {interface.name: protocol.name for interface in protocol.interface}
-        core = dict.fromkeys(("wl_seat", "wl_output", "wl_pointer"), "wayland")
-        protocol.output(directory, core | own)
+        protocol.output(directory, CORE | own)
         module = Path(directory) / f"{protocol.name}.py"
         code = module.read_text().replace("from .wayland ", "from pywayland.protocol.wayland ")
         module.write_text(code)
         sys.path.insert(0, directory)
-        return importlib.import_module(protocol.name).ZwlrVirtualPointerManagerV1
+        return importlib.import_module(protocol.name)
 
 
 class PointerApp(App):
     """Windows on every output, and a pointing device of its own."""
 
     def __init__(self, socket: str) -> None:
-        self.wanted = {i.name: i for i in (WlCompositor, WlShm, XdgWmBase, WlOutput)}
-        manager = virtual_pointer_manager()
-        self.wanted[manager.name] = manager
+        virtual = bindings("wlr-virtual-pointer-unstable-v1.xml").ZwlrVirtualPointerManagerV1
+        fake = bindings("fake-input.xml").OrgKdeKwinFakeInput
+        wanted = (WlCompositor, WlShm, XdgWmBase, WlOutput, ZxdgOutputManagerV1, virtual, fake)
+        self.wanted = {interface.name: interface for interface in wanted}
         self.found: dict[str, list[Any]] = {}
         self.keep: list[Any] = []
         self.names: dict[Any, str] = {}
@@ -54,9 +58,8 @@ class PointerApp(App):
         (self.shm,) = self.found[WlShm.name]
         (self.shell,) = self.found[XdgWmBase.name]
         self.shell.dispatcher["ping"] = lambda shell, serial: shell.pong(serial)
-        self.device = self.found[manager.name][0].create_virtual_pointer(self.seats[0])
-        self.display.roundtrip()
-        self.pointer: Any = None
+        self.virtual_manager, self.fake_input = virtual.name, fake.name
+        self.virtual = self.fake = self.pointer = None
 
     def on_global(self, registry: Any, number: int, interface: str, version: int) -> None:
         super().on_global(registry, number, interface, version)
@@ -116,13 +119,49 @@ class PointerApp(App):
         elif self.at is not None:
             self.at = (self.at[0], x, y)
 
+    def where(self) -> tuple[str, float, float] | None:
+        """Output and logical position of the pointer."""
+        self.display.roundtrip()
+        return self.at
+
     def move(self, x: int, y: int, width: int, height: int) -> tuple[str, float, float] | None:
         """Move to x, y of a device with this range; output and logical position there."""
-        self.device.motion_absolute(0, x, y, width, height)
-        self.device.frame()
+        if self.virtual is None and self.fake is None:
+            self._make_device()
+        if self.virtual is not None:
+            self.virtual.motion_absolute(0, x, y, width, height)
+            self.virtual.frame()
+        else:
+            whole = self._size()
+            self.fake.pointer_motion_absolute(x * whole[0] / width, y * whole[1] / height)
         for _ in range(3):
             self.display.roundtrip()
         return self.at
+
+    def _make_device(self) -> None:
+        if self.virtual_manager in self.found:
+            (manager,) = self.found[self.virtual_manager]
+            self.virtual = manager.create_virtual_pointer(self.seats[0])
+        else:
+            (self.fake,) = self.found[self.fake_input]
+            self.fake.authenticate("tests", "where does the pointer arrive?")
+
+    def _size(self) -> tuple[int, int]:
+        """The logical size of all outputs together."""
+        boxes: list[list[int]] = []
+        (manager,) = self.found[ZxdgOutputManagerV1.name]
+        for output in self.found[WlOutput.name]:
+            xdg, box = manager.get_xdg_output(output), [0, 0, 0, 0]
+            xdg.dispatcher["logical_position"] = lambda p, x, y, b=box: b.__setitem__(
+                slice(0, 2), [x, y]
+            )
+            xdg.dispatcher["logical_size"] = lambda p, w, h, b=box: b.__setitem__(
+                slice(2, 4), [w, h]
+            )
+            self.display.roundtrip()
+            xdg.destroy()
+            boxes.append(box)
+        return max(x + w for x, _, w, _ in boxes), max(y + h for _, y, _, h in boxes)
 
 
 if __name__ == "__main__":

@@ -112,3 +112,32 @@ def test_a_daemon_that_talks_nonsense_is_left(
         server.close()
 
     run(program())
+
+
+@pytest.mark.parametrize(
+    "scales",
+    [
+        None,
+        [2.0],
+        {"0": "2"},
+        {"0": True},
+        {"0": 0},
+        {"0": -1.0},
+        {"0": 1e9},
+        {"0": float("nan")},
+        {"x": 2.0},
+        {"256": 2.0},
+        {"-1": 2.0},
+        {"9" * 5000: 2.0},
+        {str(n): 1.0 for n in range(257)},
+    ],
+)
+def test_what_is_no_scale_is_refused(scales: Any) -> None:
+    with pytest.raises(SessionError, match="control:"):
+        read_facts({"do": "session", "pointer_scales": scales}, SessionFacts())
+
+
+def test_scales_stay_until_others_are_told() -> None:
+    facts = read_facts({"pointer_scales": {"0": 2, "3": 1.5}}, SessionFacts())
+    assert read_facts({"version": "1"}, facts).pointer_scales == {0: 2.0, 3: 1.5}
+    assert read_facts({"pointer_scales": {}}, facts).pointer_scales == {}

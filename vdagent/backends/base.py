@@ -40,11 +40,14 @@ class Format(Enum):
 class ClipboardListener(Protocol):
     """What a clipboard backend tells and asks the handler."""
 
-    def on_owner_changed(self, selection: Selection, formats: Sequence[Format]) -> None:
+    def on_owner_changed(
+        self, selection: Selection, formats: Sequence[Format], secret: bool = False
+    ) -> None:
         """A guest application owns `selection` and offers `formats`, best first.
 
         Empty `formats`: nobody owns it any more, or the owner has nothing we could pass on. Never
-        called for our own offers. Called again at every new copy, also with equal formats.
+        called for our own offers. Called again at every new copy, also with equal formats. `secret`:
+        a password manager says that it is one, or does not answer whether it is.
         """
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:
@@ -205,6 +208,9 @@ class FileStore(Protocol):
     def show(self, path: str) -> None:
         """A batch of files is complete, `path` is one of them: open its directory if that is wanted."""
 
+    def open(self, path: str) -> None:
+        """Open the directory of this file, which the user asks for."""
+
     async def close(self) -> None:
         """Wait, not for long, until what was discarded has been removed."""
 
@@ -217,11 +223,19 @@ class Note(NamedTuple):
     percent: int | None = None  # progress; None: it is over
 
 
+class Action(NamedTuple):
+    """A button of a note."""
+
+    key: str
+    label: str
+    call: Callable[[], None]
+
+
 class Notes(Protocol):
     """Tells the user, if the desktop has a way to; silent where it has none."""
 
-    def show(self, note: Note, on_cancel: Callable[[], None] | None = None) -> None:
-        """Show `note`, with a button for `on_cancel`. Never waits."""
+    def show(self, note: Note, action: Action | None = None) -> None:
+        """Show `note`, with a button for `action`. Never waits."""
 
     def close(self) -> None:
         """Say nothing more; what is shown stays, or goes if it shows progress."""

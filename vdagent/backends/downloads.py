@@ -28,32 +28,31 @@ class Downloads:
     ) -> None:
         self._save_dir, self._open_dir = save_dir, open_dir
         self._has_desktop_icons = has_desktop_icons
+        self._icons: bool | None = None  # where nobody has asked yet
         self._worker = Worker("disk")
         self._cleaned: set[str] = set()
 
     async def create(self, size: int, promised: int) -> IncomingFile:
-        await self._decide()
+        if self._icons is None and (self._save_dir is None or self._open_dir is None):
+            self._icons = await self._has_desktop_icons()
         incoming = _Incoming(self._worker)
+        # The default is the C peer's: the desktop where the desktop shows icons.
+        save_dir = self._save_dir or ("xdg-desktop" if self._icons else "xdg-download")
         try:
-            await self._worker.run(lambda: self._create(incoming, size, promised))
+            await self._worker.run(lambda: self._create(incoming, save_dir, size, promised))
         except BaseException:
             incoming.discard()
             raise
         return incoming
 
-    async def _decide(self) -> None:
-        """The defaults are the C peer's: the desktop where the desktop shows icons."""
-        if self._save_dir is None or self._open_dir is None:
-            icons = await self._has_desktop_icons()
-            if self._save_dir is None:
-                self._save_dir = "xdg-desktop" if icons else "xdg-download"
-            if self._open_dir is None:
-                self._open_dir = not icons
+    def use(self, save_dir: str | None) -> None:
+        """Where files go from the next one on."""
+        self._save_dir = save_dir
 
-    def _create(self, incoming: _Incoming, size: int, promised: int) -> None:
+    def _create(self, incoming: _Incoming, save_dir: str, size: int, promised: int) -> None:
         """In the worker: the first directory that can be used gets the file."""
         problem = SystemFault("disk: there is no directory for files")
-        for path in directories(self._save_dir or "xdg-download"):
+        for path in directories(save_dir):
             try:
                 directory = open_directory(path)
             except SystemFault as error:
@@ -76,8 +75,11 @@ class Downloads:
             remove_leftovers(directory)
 
     def show(self, path: str) -> None:
-        if self._open_dir:
-            open_in_file_manager(os.path.dirname(path))
+        if not self._icons if self._open_dir is None else self._open_dir:
+            self.open(path)
+
+    def open(self, path: str) -> None:
+        open_in_file_manager(os.path.dirname(path))
 
     async def close(self) -> None:
         await self._worker.close(CLOSE_S)

@@ -33,6 +33,7 @@ class MemoryClipboard:
         self._listener = listener
         self._patience = patience
         self._guests: dict[Selection, dict[Format, Buffer | None]] = {}
+        self._secret: set[Selection] = set()
         self._offers: dict[Selection, tuple[Format, ...]] = {}
         self._closed = False
 
@@ -64,9 +65,17 @@ class MemoryClipboard:
 
     # Guest programs.
 
-    def copy(self, selection: Selection, contents: Mapping[Format, Buffer | None]) -> None:
+    def copy(
+        self,
+        selection: Selection,
+        contents: Mapping[Format, Buffer | None],
+        secret: bool = False,
+    ) -> None:
         """A guest program takes `selection`; None stands for contents it never hands over."""
         self._offers.pop(selection, None)
+        self._secret.discard(selection)
+        if secret:
+            self._secret.add(selection)
         self._guests[selection] = dict(contents)
         asyncio.get_running_loop().call_soon(self._report, selection, self._guests[selection])
 
@@ -96,7 +105,8 @@ class MemoryClipboard:
         if not self._closed and self._guests.get(selection) is contents:
             if contents is None and selection in self._offers:
                 return
-            self._listener.on_owner_changed(selection, tuple(contents or ()))
+            formats = tuple(contents or ())
+            self._listener.on_owner_changed(selection, formats, selection in self._secret)
 
 
 class MemoryDisplay:

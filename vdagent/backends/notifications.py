@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from ..errors import DesktopError
-from .base import Note
+from .base import Action, Note
 from .dbus import Bus, Variant, session_bus_address
 
 log = logging.getLogger("desktop")
@@ -21,9 +20,10 @@ SERVICE = (
     "/org/freedesktop/Notifications",
     "org.freedesktop.Notifications",
 )
-CANCEL = "cancel"
 # Where notes cannot be shown it is not tried again for each.
 SILENCE_S = 30.0
+# A result with a button is listened to for that long, if it stays.
+LISTEN_S = 600.0
 
 
 class DesktopNotes:
@@ -32,17 +32,19 @@ class DesktopNotes:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._bus: Bus | None = None
-        self._next: tuple[Note, Callable[[], None] | None] | None = None
-        self._on_cancel: Callable[[], None] | None = None
+        self._next: tuple[Note, Action | None] | None = None
+        self._action: Action | None = None
         self._id = 0  # what is shown now, 0: nothing
+        self._is_result = False  # what is shown: it stays, and the next note is another one
+        self._deaf: asyncio.TimerHandle | None = None
         self._closing = False
         self.dismissed = False  # the user has closed the progress of what goes on
         self._silent_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    def show(self, note: Note, on_cancel: Callable[[], None] | None = None) -> None:
+    def show(self, note: Note, action: Action | None = None) -> None:
         # Only the newest counts: a slow bus skips progress.
-        self._next = note, on_cancel
+        self._next = note, action
         self._work()
 
     def close(self) -> None:
@@ -61,9 +63,9 @@ class DesktopNotes:
     async def _show_all(self) -> None:
         try:
             while self._next is not None:
-                (note, on_cancel), self._next = self._next, None
+                (note, action), self._next = self._next, None
                 if self._loop.time() >= self._silent_until:
-                    await self._show(note, on_cancel)
+                    await self._show(note, action)
             if self._closing:
                 await self._close()
         except DesktopError as error:
@@ -72,13 +74,15 @@ class DesktopNotes:
             self._forget_bus()
         self._closing = False
 
-    async def _show(self, note: Note, on_cancel: Callable[[], None] | None) -> None:
+    async def _show(self, note: Note, action: Action | None) -> None:
         is_progress = note.percent is not None
+        if self._is_result:
+            self._forget_note()
         if is_progress and self.dismissed:
             return
         bus = self._bus or await self._connect()
-        self._on_cancel = on_cancel
-        actions = [CANCEL, "Cancel"] if on_cancel is not None else []
+        self._action = action
+        actions = [action.key, action.label] if action is not None else []
         hints = {"urgency": Variant("y", 0 if is_progress else 1)}
         if note.percent is not None:
             hints |= {"value": Variant("i", note.percent), "transient": Variant("b", True)}
@@ -96,12 +100,17 @@ class DesktopNotes:
             -1,
             on_answer=self._on_shown,
         )
-        if not is_progress:
-            # The last word is said: the connection is not needed until the next drop.
+        if is_progress:
+            return
+        # The last word is said: the connection is needed for its button only.
+        self._is_result = True
+        if action is None or not self._id:
             self._forget_bus()
+        else:
+            self._deaf = self._loop.call_later(LISTEN_S, self._forget_bus)
 
     async def _close(self) -> None:
-        if self._bus is not None and self._id:
+        if self._bus is not None and self._id and not self._is_result:
             await self._bus.call(SERVICE, "CloseNotification", "u", self._id)
         self._forget_bus()
 
@@ -117,17 +126,27 @@ class DesktopNotes:
         self._id = id_
 
     def _on_action(self, path: str, id_: int, action: str) -> None:
-        if id_ == self._id and action == CANCEL and self._on_cancel is not None:
-            self._on_cancel()
+        wanted = self._action
+        if id_ == self._id and wanted is not None and action == wanted.key:
+            wanted.call()
 
     def _on_closed(self, path: str, id_: int, reason: int) -> None:
         if id_ == self._id:
             self._id, self.dismissed = 0, True
+            if self._is_result:
+                self._forget_bus()
 
     def _forget_bus(self) -> None:
         if self._bus is not None:
             self._bus.close()
-        self._bus, self._id, self._on_cancel, self.dismissed = None, 0, None, False
+            self._bus = None
+        self._forget_note()
+
+    def _forget_note(self) -> None:
+        if self._deaf is not None:
+            self._deaf.cancel()
+            self._deaf = None
+        self._id, self._action, self.dismissed, self._is_result = 0, None, False, False
 
 
 def _escape(text: str) -> str:

@@ -41,9 +41,11 @@ class OnlyFor:
         self._selections = selections
         self._listener = listener
 
-    def on_owner_changed(self, selection: Selection, formats: Sequence[Format]) -> None:
+    def on_owner_changed(
+        self, selection: Selection, formats: Sequence[Format], secret: bool = False
+    ) -> None:
         if selection in self._selections:
-            self._listener.on_owner_changed(selection, formats)
+            self._listener.on_owner_changed(selection, formats, secret)
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:
         return await self._listener.paste(selection, fmt)

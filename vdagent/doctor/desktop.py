@@ -23,7 +23,9 @@ HINTS = {
 class _Nobody:
     """Wants to hear of nothing."""
 
-    def on_owner_changed(self, selection: Selection, formats: Sequence[Format]) -> None: ...
+    def on_owner_changed(
+        self, selection: Selection, formats: Sequence[Format], secret: bool = False
+    ) -> None: ...
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:
         return b""

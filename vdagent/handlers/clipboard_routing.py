@@ -23,6 +23,7 @@ from ..protocol.messages import (
     ClipboardRequest,
 )
 from .host import Host
+from .policy import ClipboardPolicy
 from .sessions import Agent, Sessions
 
 log = logging.getLogger("clipboard")
@@ -89,6 +90,7 @@ class ClipboardRouting:
 
     def __init__(self, host: Host, sessions: Sessions, call_later: CallLater) -> None:
         self._host, self._sessions = host, sessions
+        self._policy = ClipboardPolicy()
         self.client_offers: dict[int, tuple[int, ...]] = {}
         self.guest_owned: set[int] = set()  # our grabs that the client holds
         self._served: Agent | None = None  # the active one until `active_changed`; its pastes wait
@@ -98,6 +100,27 @@ class ClipboardRouting:
         self._late: dict[int, bool] = {}
         self._to_agent: Agent | None = None  # takes the Clipboard message in parts from the host
         self._to_host: Agent | None = None  # gives the one to the host
+
+    def set_policy(self, policy: ClipboardPolicy) -> None:
+        """What may pass from now on, whatever the session agent thinks of it."""
+        if policy == self._policy:
+            return
+        self._policy = policy
+        self._of_host.expire_all()
+        self._of_guest.expire_all()
+        for selection in sorted(self.guest_owned):
+            self._host.send(ClipboardRelease(selection))
+        self.guest_owned.clear()
+        if (sharing := self._sessions.sharing) is not None:
+            for selection, types in sorted(self.client_offers.items()):
+                self._hand_on(sharing, selection, types)
+        self.client_arrived()
+
+    def _hand_on(self, sharing: Agent, selection: int, types: tuple[int, ...]) -> None:
+        """Tell the session what the client offers, as far as it may have it."""
+        if types and not (types := self._policy.entering(selection, types)):
+            return sharing.send(ClipboardRelease(selection))
+        sharing.send(ClipboardGrab(selection, types))
 
     # -- from the host ---------------------------------------------------------------------------
 
@@ -109,7 +132,7 @@ class ClipboardRouting:
         sharing = self._sessions.sharing
         if sharing is not None:
             sharing.offers.pop(msg.selection, None)
-            sharing.send(ClipboardGrab(msg.selection, msg.types))
+            self._hand_on(sharing, msg.selection, msg.types)
         else:
             self._late[msg.selection] = False
 
@@ -119,6 +142,7 @@ class ClipboardRouting:
             sharing is None
             or msg.selection not in SELECTIONS
             or msg.type == ClipboardType.NONE  # UTM asks for it
+            or not self._policy.leaving(msg.selection, (msg.type,))
             or not self._of_host.add(msg.selection, msg.type)
         ):
             self._answer_host(msg.selection, msg.type)
@@ -128,12 +152,16 @@ class ClipboardRouting:
     def host_data(self, msg: Clipboard) -> None:
         type_ = self._of_guest.answered(msg.selection, msg.type)
         if type_ is not None and self._served is not None:
-            self._served.send(Clipboard(msg.selection, type_, msg.data))
+            data = msg.data if len(msg.data) <= self._policy.max_bytes else b""
+            self._served.send(Clipboard(msg.selection, type_, data))
 
     def host_begin(self, msg: ClipboardBegin) -> None:
         asked = self._of_guest.answered(msg.selection, msg.type) is not None
         self._to_agent = self._served if asked else None
-        if self._to_agent is not None:
+        if self._to_agent is not None and msg.size > self._policy.max_bytes:
+            self._to_agent.send(Clipboard(msg.selection, msg.type, b""))
+            self._to_agent = None
+        elif self._to_agent is not None:
             self._to_agent.send(msg)
 
     def host_part(self, msg: ClipboardPart) -> None:
@@ -165,7 +193,12 @@ class ClipboardRouting:
         self._offer(agent, msg.selection)
 
     def agent_request(self, agent: Agent, msg: ClipboardRequest) -> None:
-        if self._may_talk(agent, msg.selection) and self._of_guest.add(msg.selection, msg.type):
+        allowed = self._policy.entering(msg.selection, (msg.type,))
+        if (
+            allowed
+            and self._may_talk(agent, msg.selection)
+            and self._of_guest.add(msg.selection, msg.type)
+        ):
             self._host.send(msg)
         else:
             # The asked type, not NONE: the C agent's paste would go on waiting.
@@ -238,7 +271,7 @@ class ClipboardRouting:
                 self.client_offers.pop(selection, None)
             if selection in self.client_offers:
                 sharing.offers.pop(selection, None)
-                sharing.send(ClipboardGrab(selection, self.client_offers[selection]))
+                self._hand_on(sharing, selection, self.client_offers[selection])
             elif selection in sharing.offers:
                 self._offer(sharing, selection)
             else:
@@ -294,12 +327,20 @@ class ClipboardRouting:
         )
 
     def _is_wanted(self, size: int) -> bool:
-        return self._host.max_clipboard < 0 or size <= self._host.max_clipboard
+        largest = self._host.max_clipboard
+        return size <= self._policy.max_bytes and (largest < 0 or size <= largest)
 
     def _offer(self, agent: Agent, selection: int) -> None:
-        if self._may_talk(agent, selection):
+        if not self._may_talk(agent, selection):
+            return
+        offered = agent.offers[selection]
+        types = self._policy.leaving(selection, offered)
+        if types or not offered:
             self.guest_owned.add(selection)
-            self._host.grab(selection, agent.offers[selection])
+            self._host.grab(selection, types)
+        elif selection in self.guest_owned:
+            self.guest_owned.discard(selection)
+            self._host.send(ClipboardRelease(selection))
 
     def _answer_host(self, selection: int, type_: int) -> None:
         self._host.send(Clipboard(selection, type_, b""))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-from urllib.parse import quote
 
 from ..backends.base import Format
 
@@ -40,6 +39,8 @@ def encode(fmt: Format, files: FileList, mount: str) -> bytes:
     """The content of one of FORMATS."""
     if fmt is Format.KDE_CUT:
         return b"1" if files.cut else b"0"
+    from urllib.parse import quote  # and all it needs: few sessions ever see a file list
+
     uris = [f"file://{quote(os.fsencode(mount + path))}" for path in files.paths]
     if fmt is Format.GNOME_FILES:
         return "\n".join(["cut" if files.cut else "copy", *uris]).encode()

@@ -18,12 +18,12 @@ from ..errors import ProtocolError, SystemFault, VdagentError
 from ..protocol import messages as m
 from ..protocol.constants import FileXferResult
 from ..protocol.udscs import FileXferDisable, Message
-from .file_progress import FileProgress
+from .file_progress import FileProgress, size_text
 from .key_file import Announcement, read_announcement
+from .policy import FilePolicy
 
 log = logging.getLogger("files")
 
-MAX_TRANSFERS = 128
 # Bytes that wait for the disk: no more are read beyond HIGH, again below LOW.
 HIGH, LOW = 4 * 1024 * 1024, 1024 * 1024
 # So often one read is let through while the disk keeps us waiting; our daemon gives up on a session
@@ -39,6 +39,9 @@ DISK_S = 60.0
 # cancelled only along with its next message, whenever that is.
 CLIENT_S = 120.0
 CLOSE_S = 2.0
+# So many refused files are worth a line each in the log.
+REFUSALS_SAID = 20
+SWITCHED_OFF = "files are switched off in the settings"
 
 
 @dataclass(eq=False)
@@ -90,10 +93,14 @@ class FileTransferHandler:
         self._send, self._make_store, self._pause = send, make_store, pause
         self._loop = asyncio.get_running_loop()
         self._store: FileStore | None = None
-        self._progress = FileProgress(make_notes, self.cancel_all, self._drop_complete)
+        self._policy = FilePolicy()
+        self._progress = FileProgress(
+            make_notes, self.cancel_all, self._drop_complete, self._open_folder
+        )
         self._transfers: dict[int, _Transfer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._disabled = False
+        self._refusals = 0  # of this connection
         self._queued = 0
         self._trickle: asyncio.TimerHandle | None = None  # set while reading is paused
 
@@ -109,16 +116,30 @@ class FileTransferHandler:
         try:
             file = read_announcement(msg.metadata)
         except ProtocolError as error:
-            log.warning("files: refused transfer %d: %s", msg.id, error)
-            return self._tell(msg.id, FileXferResult.ERROR)
-        if len(self._transfers) >= MAX_TRANSFERS:
-            log.warning("files: %d transfers at once, one more is refused", MAX_TRANSFERS)
-            return self._tell(msg.id, FileXferResult.ERROR)
+            return self._refuse(msg.id, "a file", error.message)
+        if not self._policy.enabled:
+            return self._refuse(msg.id, file.name, SWITCHED_OFF, FileXferResult.DISABLED)
+        limit = self._policy.max_bytes
+        if limit is not None and file.size > limit:
+            problem = f"it has {size_text(file.size)}, the settings allow {size_text(limit)}"
+            return self._refuse(msg.id, file.name, problem)
+        if len(self._transfers) >= self._policy.transfers:
+            problem = f"{len(self._transfers)} files are on their way already"
+            return self._refuse(msg.id, file.name, problem)
         transfer = self._transfers[msg.id] = _Transfer(msg.id, file)
         self._progress.started(file)
         transfer.task = asyncio.ensure_future(self._receive(transfer))
         self._tasks.add(transfer.task)
         transfer.task.add_done_callback(self._tasks.discard)
+
+    def _refuse(
+        self, id_: int, name: str, problem: str, result: FileXferResult = FileXferResult.ERROR
+    ) -> None:
+        self._refusals += 1
+        level = logging.WARNING if self._refusals <= REFUSALS_SAID else logging.DEBUG
+        log.log(level, "files: refused %r: %s", name, problem)
+        self._tell(id_, result)
+        self._progress.refused(name, problem)
 
     def data(self, msg: m.FileXferData) -> None:
         """The next bytes of a file."""
@@ -148,9 +169,17 @@ class FileTransferHandler:
 
     # -- the session -----------------------------------------------------------------------------
 
+    def set_policy(self, policy: FilePolicy) -> None:
+        """Which files may come from now on; those that are on their way end if none may."""
+        self._policy = policy
+        self._progress.notify = policy.notify
+        if not policy.enabled:
+            self._end_all(FileXferResult.DISABLED, SWITCHED_OFF)
+
     def connected(self) -> None:
         """A daemon is there."""
         self._disabled = False
+        self._refusals = 0
 
     def disconnected(self) -> None:
         """The daemon has gone: nobody to tell."""
@@ -184,7 +213,7 @@ class FileTransferHandler:
         except BaseException as error:
             if file is not None:
                 file.discard()
-            if not isinstance(error, VdagentError | TimeoutError):
+            if not isinstance(error, Exception):
                 raise
             self._failed(transfer, error)
         else:
@@ -223,14 +252,18 @@ class FileTransferHandler:
         except TimeoutError:
             raise SystemFault(f"host: no data for {CLIENT_S:.0f} s") from None
 
-    def _failed(self, transfer: _Transfer, error: VdagentError | TimeoutError) -> None:
+    def _failed(self, transfer: _Transfer, error: Exception) -> None:
         if isinstance(error, NoSpace):
             problem = "there is not enough space on the disk"
             self._end(transfer, FileXferResult.NOT_ENOUGH_SPACE, problem, error.free_bytes)
         elif isinstance(error, VdagentError):
             self._end(transfer, FileXferResult.ERROR, error.message)
-        else:
+        elif isinstance(error, TimeoutError):
             self._end(transfer, FileXferResult.ERROR, f"disk: no answer for {DISK_S:.0f} s")
+        else:  # a fault of ours ends this file, and neither its id nor the others
+            problem = f"a fault of this program, {type(error).__name__}"
+            log.debug("files: a fault", exc_info=error)
+            self._end(transfer, FileXferResult.ERROR, problem)
 
     def _end(
         self,
@@ -264,6 +297,10 @@ class FileTransferHandler:
     def _drop_complete(self, path: str) -> None:
         if self._store is not None:
             self._store.show(path)
+
+    def _open_folder(self, path: str) -> None:
+        if self._store is not None:
+            self._store.open(path)
 
     # -- back-pressure ---------------------------------------------------------------------------
 

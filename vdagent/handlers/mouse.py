@@ -4,41 +4,54 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ..backends.base import Pointer, PointerFactory
 from ..errors import SystemFault
-from ..protocol.udscs import GuestResolution, Screen
+from ..protocol.udscs import GuestResolution
 
 log = logging.getLogger("tablet")
 
 State = tuple[int, int, int]
 
+_ALL_ALIKE: Mapping[int, float] = {}
+
+
+class Place(NamedTuple):
+    """Where on the desktop a display is, and how many of the desktop's pixels each of its pixels is."""
+
+    left: int
+    top: int
+    scale: float = 1.0
+
 
 class Mouse:
     """Maps pointer messages to the desktop and plays them on a tablet that fits it.
 
-    The viewer sends pixels of one display; the tablet covers the whole desktop. What is held and
-    where survives the tablet: a new one starts with the state of the old one.
+    The viewer sends pixels of one display; the tablet covers the whole desktop, which may be finer
+    than that display (`Output.pointer_scale`). What is held and where survives the tablet: a new one
+    starts with the state of the old one.
     """
 
     def __init__(self, make_pointer: PointerFactory) -> None:
         self._make_pointer = make_pointer
         self.pointer: Pointer | None = None
         self._size = (0, 0)
-        self._screens: dict[int, Screen] = {}
+        self._places: dict[int, Place] = {}
         self._last: State | None = None
 
-    def show(self, desktop: GuestResolution) -> None:
+    def show(self, desktop: GuestResolution, scales: Mapping[int, float] = _ALL_ALIKE) -> None:
         """Have a tablet for this desktop. Raises SystemFault if there can be none.
 
-        The device is made anew only if the desktop's size changed: X and compositors take a moment
-        to pick a new one up.
+        `scales` has the displays whose pixels are not the desktop's. The device is made anew only if
+        the desktop's size changed: X and compositors take a moment to pick a new one up.
         """
-        self._screens = {}
+        self._places = {}
         for screen in desktop.screens:
             if screen.width > 0 and screen.height > 0:
-                self._screens.setdefault(screen.display_id, screen)
+                place = Place(screen.x, screen.y, scales.get(screen.display_id, 1.0))
+                self._places.setdefault(screen.display_id, place)
         if self.pointer is not None and self._size == (desktop.width, desktop.height):
             return
         self.hide()
@@ -68,14 +81,17 @@ class Mouse:
         Displays nobody reported are ignored, their buttons too: they are not this desktop's.
         """
         right, bottom = self._size[0] - 1, self._size[1] - 1
-        screens = self._screens
+        places = self._places
         played = []
         for x, y, buttons, display in states:
-            screen = screens.get(display)
-            if screen is None:
+            place = places.get(display)
+            if place is None:
                 continue
-            x += screen.x
-            y += screen.y
+            left, top, scale = place
+            if scale != 1.0:
+                x, y = round(x * scale), round(y * scale)
+            x += left
+            y += top
             played.append(
                 (
                     0 if x < 0 else right if x > right else x,

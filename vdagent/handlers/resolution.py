@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 
 from ..backends.base import Display, Rect
 from ..errors import DesktopError
 from ..protocol.messages import GraphicsDeviceInfo, MonitorsConfig
 from ..protocol.udscs import GuestResolution, Message
-from .displays import Displays, FindConnector, arrange, describe
+from .displays import Displays, FindConnector, arrange, describe, pointer_scales
 
 log = logging.getLogger("resolution")
 
@@ -23,8 +24,13 @@ class ResolutionHandler:
     dragged window sends dozens.
     """
 
-    def __init__(self, send: Callable[[Message], None], find_connector: FindConnector) -> None:
-        self._send = send
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        tell_scales: Callable[[Mapping[int, float]], None],
+        find_connector: FindConnector,
+    ) -> None:
+        self._send, self._tell_scales = send, tell_scales
         self._displays = Displays(find_connector)
         self._display: Display | None = None
         self._connected = False
@@ -32,6 +38,7 @@ class ResolutionHandler:
         self._report_due = False
         self._reported: GuestResolution | None = None
         self._work: asyncio.Task[None] | None = None
+        self._complaint = ""
 
     def attach(self, display: Display) -> None:
         """The desktop is there."""
@@ -92,18 +99,26 @@ class ResolutionHandler:
             if targets and targets != {o.name: o.rect for o in layout.outputs if o.rect}:
                 await display.apply(targets)
                 log.info("resolution: now %s", _words(targets))
+                self._complaint = ""
         except DesktopError as error:
-            log.warning("resolution: the viewer's monitors could not be set: %s", error)
+            # A window that is dragged asks for dozens of sizes: the same of each is said once.
+            complaint = re.sub(r"\d+", "", str(error))
+            level = logging.DEBUG if complaint == self._complaint else logging.WARNING
+            log.log(level, "resolution: the viewer's monitors could not be set: %s", error)
+            self._complaint = complaint
 
     async def _report(self, display: Display) -> None:
         try:
-            report = describe(await display.layout(), self._displays)
+            layout = await display.layout()
         except DesktopError as error:
             log.warning("resolution: %s", error)
             return
+        report = describe(layout, self._displays)
         if self._connected and report != self._reported:
             self._reported = report
             self._send(report)
+        if self._connected:
+            self._tell_scales(pointer_scales(layout, self._displays))
 
     def close(self) -> None:
         """Stop working."""

@@ -8,7 +8,7 @@ A connection that reports nothing changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ..backends.base import Login, Logins
@@ -22,6 +22,10 @@ class Agent(Protocol):
     desktop: GuestResolution | None
     offers: dict[int, tuple[int, ...]]  # selection → types a guest application offers there
     login: Login | None  # whose session it is in, where that is known
+
+    @property
+    def pointer_scales(self) -> Mapping[int, float]:
+        """Of its displays; 1 for those that are not in it."""
 
     def send(self, msg: udscs.Message) -> None:
         """Queue a message for it."""
@@ -37,6 +41,8 @@ class Sessions:
     locked or unlocked. A greeter never shares: whoever sits before it is not known.
     """
 
+    _while_locked = False
+
     def __init__(
         self,
         on_active: Callable[[Agent | None], None],
@@ -46,12 +52,18 @@ class Sessions:
         self._logins: Logins | None = None
         self.agents: list[Agent] = []
         self.active: Agent | None = None
-        self.sharing: Agent | None = None  # the active one while it may use clipboard and files
+        self.sharing: Agent | None = None  # the active one while it may use the clipboard
 
     def track(self, logins: Logins) -> None:
         """Serve the seat's session from now on, no other."""
         self._logins = logins
         self.decide()
+
+    def share_while_locked(self, shares: bool) -> None:
+        """Whether a user's session goes on sharing behind its lock screen."""
+        if shares != self._while_locked:
+            self._while_locked = shares
+            self.decide()
 
     def add(self, agent: Agent) -> None:
         """A new connection; it has no say until it reports its screens."""
@@ -81,7 +93,8 @@ class Sessions:
         was_active, was_sharing = self.active, self.sharing
         self.active = self._choose()
         login = self.active.login if self.active else None
-        self.sharing = self.active if login is None or login.may_share else None
+        may_share = login is None or login.may_share or (login.is_user and self._while_locked)
+        self.sharing = self.active if may_share else None
         if self.active is not was_active:
             self._on_active(self.active)
         elif self.sharing is not was_sharing:

@@ -29,6 +29,8 @@ class LabOptions(NamedTuple):
     """HOST:PORT for the viewer, loopback only; a UNIX socket in the lab's directory by default."""
     chardev: str = "spicevmc"
     display_device: str = "VGA"
+    more_displays: int = 0
+    """So many further graphics cards, each with one output."""
     trace: tuple[str, ...] = ()
     qemu: str = "qemu-system-x86_64"
     spice_options: str = ""
@@ -129,6 +131,7 @@ def command_line(options: LabOptions, paths: Paths) -> list[str]:
     if options.chardev == "qemu-vdagent":
         chardev += ",clipboard=on,mouse=on"
     gpu = [] if options.display_device == "none" else ["-device", options.display_device]
+    gpu += ["-device", "secondary-vga"] * options.more_displays
     traces = [word for pattern in options.trace for word in ("-trace", pattern)]
     return [
         options.qemu,

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ..errors import FramingError
 from .constants import ChunkPort, MessageType
-from .framing import FrameReader, Plan
+from .framing import Body, FrameReader, Plan
 
 CHUNK = Struct("<II")  # port, size
 MESSAGE = Struct("<IIQI")  # protocol, type, opaque, size
@@ -38,7 +38,7 @@ class ChunkSink(Protocol):
 
     def mouse(self, states: list[Mouse]) -> None: ...
     def plan(self, port: int, type_: int, size: int) -> Plan: ...
-    def whole(self, port: int, type_: int, body: bytearray) -> None: ...
+    def whole(self, port: int, type_: int, body: Body) -> None: ...
     def begin(self, type_: int, size: int, collected: bytearray) -> None: ...
     def part(self, view: memoryview) -> None: ...
     def end(self) -> None: ...
@@ -59,7 +59,7 @@ class _PortStream:
             type_ = 0  # nobody's: its body is skipped
         return self._sink.plan(self._port, type_, size)
 
-    def whole(self, header: tuple[Any, ...], body: bytearray) -> None:
+    def whole(self, header: tuple[Any, ...], body: Body) -> None:
         self._sink.whole(self._port, header[1], body)
 
     def begin(self, header: tuple[Any, ...], collected: bytearray) -> None:
@@ -75,6 +75,11 @@ class ChunkReader:
         self._cut_header = bytearray()
         self._port = 0
         self._left = 0  # bytes of the current chunk still to come
+
+    @property
+    def idle(self) -> bool:
+        """Whether the next byte starts a new message."""
+        return not (self._left or self._cut_header) and all(s.idle for s in self._streams)
 
     def reset_client(self) -> None:
         """Forget a half-received message of the client; the host drops the rest of it too."""

@@ -22,9 +22,12 @@ def paste_in_guest(
     guest.wait_until(f"[ {pasted} = {shlex.quote(text)} ]", timeout_s, f"pasting {text!r}")
 
 
-def copy_in_guest(guest: Guest, text: str, selection: str = "clipboard") -> None:
+def copy_in_guest(
+    guest: Guest, text: str, selection: str = "clipboard", display: str = ":0"
+) -> None:
     """An X program of the guest takes the selection and keeps it."""
-    guest.output(f"xclip -i -selection {selection} >/dev/null 2>&1", input=text)
+    copy = f"timeout 5 xclip -display {display} -i -selection {selection} >/dev/null 2>&1"
+    guest.output(copy, input=text)
 
 
 def fetch_in_viewer(

@@ -20,6 +20,7 @@ from tests.support.guest.roots import HERE, Root
 
 SUITE = "bookworm"
 SIZE_MB = 3072
+NODE = "root"  # what QEMU calls the disk
 FILES = HERE / "disk_files"
 PACKAGES = (
     *("systemd-sysv", "udev", "dbus", "dbus-user-session", "libpam-systemd", "kmod", "procps"),
@@ -64,7 +65,10 @@ def disk_root(overlay: Path) -> Root:
             "guest.root=/dev/vda guest.init=/lib/systemd/systemd",
             "systemd.show_status=0 systemd.firstboot=off",
         ),
-        ("-drive", f"file={overlay},if=none,id=root", "-device", "virtio-blk-pci,drive=root"),
+        (
+            *("-blockdev", f"qcow2,node-name={NODE},file.driver=file,file.filename={overlay}"),
+            *("-device", f"virtio-blk-pci,drive={NODE}"),
+        ),
     )
 
 

@@ -12,12 +12,13 @@ import json
 import shlex
 import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.support.guest import initramfs, kernel
 from tests.support.guest.roots import HERE, Root, host_root
@@ -26,8 +27,13 @@ from vdagent.lab import qmp
 
 AGENT_PORT = "/dev/virtio-ports/com.redhat.spice.0"
 BOOT_TIMEOUT_S = 180.0
+MIGRATION_TIMEOUT_S = 120.0
 # The std VGA's memory bounds the modes bochs-drm accepts: 16 MiB, the default, ends at 1920x1080.
-GPU_DEVICES = {"VGA": "VGA,vgamem_mb=64", "virtio-vga": "virtio-vga", "qxl-vga": "qxl-vga"}
+GPU_DEVICES = {
+    "VGA": "VGA,vgamem_mb=64",
+    "virtio-vga": "virtio-vga,max_outputs=2",
+    "qxl-vga": "qxl-vga",
+}
 COMMAND_LINE = "console=ttyS0 quiet loglevel=4 mitigations=off audit=0 selinux=0 apparmor=0"
 
 
@@ -52,18 +58,14 @@ class Guest:
     ) -> None:
         """Boot with `root` (default: the host's), and QEMU's `extra` arguments."""
         self.directory = Path(tempfile.mkdtemp(prefix="guest-", dir="/tmp"))
-        self.spice_uri = f"spice+unix://{self.directory}/spice"
         self._replies: dict[int, dict[str, Any]] = {}
         self._requests = 0
+        self._started: list[subprocess.Popen[bytes]] = []
         self._sending = threading.Lock()
         devices = ["-smp", str(cpus), "-m", str(memory_mb), "-device", GPU_DEVICES[gpu], *extra]
-        argv = [*self._qemu(root or host_root(gpu)), *devices]
-        self._process = spawn(argv, log=self.directory / "qemu.log")
-        self._control = socket.socket(socket.AF_UNIX)
+        self._argv = [*self._qemu(root or host_root(gpu)), *devices]
         try:
-            wait_for(self._connected, 10, "QEMU's start")
-            self._reader = threading.Thread(target=self._read_replies, daemon=True)
-            self._reader.start()
+            self._start(self.directory)
             self.wait_boot()
         except BaseException:
             self.close()
@@ -115,26 +117,59 @@ class Guest:
         self.start("systemctl reboot", "/dev/null")
         self.wait_boot()
 
-    def start_xorg(self) -> None:
-        """Start the X server :0 on the guest's graphics card and wait until it takes clients."""
-        self.start(
+    def start_xorg(self) -> int:
+        """Start the X server :0 on the guest's graphics card and wait until it takes clients; its pid."""
+        self.output("rm -f /run/xorg-ready")
+        pid = self.start(
             f"Xorg :0 vt2 -noreset -nolisten tcp -config {HERE}/xorg.conf"
             " -logfile /run/xorg.log -displayfd 3 3>/run/xorg-ready",
             log="/run/xorg.out",
         )
         self.wait_until("[ -s /run/xorg-ready ]", 60, "the X server's start")
+        return pid
 
     def qmp(self, command: str, **arguments: Any) -> Any:
         """Have QEMU do `command` to the machine; what it returns."""
-        return asyncio.run(qmp.execute(self.directory / "qmp", command, **arguments))
+        return asyncio.run(qmp.execute(self._sockets / "qmp", command, **arguments))
+
+    def migrate(self) -> None:
+        """Go on in another QEMU; the viewers of this one are left behind."""
+        source, control, monitor = self._process, self._control, self._sockets / "qmp"
+        target = Path(tempfile.mkdtemp(dir=self.directory))
+        uri = f"unix:{target}/incoming"
+        self._start(target, "-incoming", uri)
+        asyncio.run(qmp.execute(monitor, "migrate", uri=uri))
+
+        def migrated() -> bool:
+            state = asyncio.run(qmp.execute(monitor, "query-migrate"))
+            if state["status"] == "failed":
+                raise RuntimeError(f"migration failed: {state}")
+            return bool(state["status"] == "completed")
+
+        wait_for(migrated, MIGRATION_TIMEOUT_S, "the migration")
+        source.kill()
+        stop(source)
+        control.close()
 
     def close(self) -> None:
         """Switch the machine off, hard: nothing in it is worth keeping."""
-        if self._process.poll() is None:
-            self._process.kill()
-        stop(self._process)
+        for process in self._started:
+            process.kill()
+            stop(process)
         self._control.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _start(self, sockets: Path, *more: str) -> None:
+        """Start a QEMU whose sockets are in this directory; from now on it has the executor."""
+        argv = [*self._argv, *more]
+        self._process = spawn(argv, log=self.directory / "qemu.log", cwd=sockets)
+        self._started.append(self._process)
+        self._sockets = sockets
+        self.spice_uri = f"spice+unix://{sockets}/spice"
+        self._control = socket.socket(socket.AF_UNIX)
+        wait_for(self._connected, 10, "QEMU's start")
+        lines = self._control.makefile("r")
+        threading.Thread(target=self._read_replies, args=(lines,), daemon=True).start()
 
     def _qemu(self, root: Root) -> list[str | Path]:
         unpacked = kernel.prepare()
@@ -146,11 +181,12 @@ class Guest:
             *("-append", " ".join((COMMAND_LINE, *root.words))),
             *root.arguments,
             *("-serial", f"file:{self.directory}/serial"),
-            *("-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"),
+            # The sockets are in the working directory: two machines of one migration differ in that.
+            *("-qmp", "unix:qmp,server=on,wait=off"),
             *("-device", "virtio-serial-pci,id=vs0"),
-            *("-chardev", f"socket,id=ctl,path={self.directory}/ctl,server=on,wait=off"),
+            *("-chardev", "socket,id=ctl,path=ctl,server=on,wait=off"),
             *("-device", "virtserialport,chardev=ctl,name=org.example.ctl"),
-            *("-spice", f"unix=on,addr={self.directory}/spice,disable-ticketing=on,agent-mouse=on"),
+            *("-spice", "unix=on,addr=spice,disable-ticketing=on,agent-mouse=on"),
             *("-chardev", "spicevmc,id=vdagent,name=vdagent"),
             *("-device", "virtserialport,chardev=vdagent,name=com.redhat.spice.0,id=vdport"),
         ]
@@ -158,7 +194,7 @@ class Guest:
     def _connected(self) -> bool:
         self._alive()
         try:
-            self._control.connect(f"{self.directory}/ctl")
+            self._control.connect(f"{self._sockets}/ctl")
         except OSError:
             return False
         return True
@@ -183,8 +219,8 @@ class Guest:
         )
         return self._replies.pop(number)
 
-    def _read_replies(self) -> None:
-        with self._control.makefile("r") as lines:
+    def _read_replies(self, lines: IO[str]) -> None:
+        with lines:
             for line in lines:
                 reply = json.loads(line)
                 self._replies[reply["id"]] = reply

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from tests.support.guest.machine import Guest
@@ -28,7 +27,8 @@ class Tablet:
         self._guest = guest
         guest.wait_until(f"grep -qx '{NAME}' /sys/class/input/event*/device/name", 10, "the tablet")
         guest.output(f"rm -f {LOG}")
-        command = f"{sys.executable} -I -S {READER} '{NAME}'"
+        guest.put(f"/run/{READER.name}", READER.read_bytes())
+        command = f"/usr/bin/python3 -I -S /run/{READER.name} '{NAME}'"
         self._reader = guest.start(command, LOG)
         guest.wait_until(f"[ -s {LOG} ]", 10, "the reader of the tablet")
         about = json.loads(self._lines()[0])

@@ -64,6 +64,7 @@ class FakeAgent:
     def __init__(self, name: str = "agent") -> None:
         self.name = name
         self.desktop: GuestResolution | None = None
+        self.pointer_scales: dict[int, float] = {}
         self.offers: dict[int, tuple[int, ...]] = {}
         self.login: Login | None = None
         self.sent: list[Any] = []

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.handlers.fakes import FakeAgent, FakeHost, desktop
-from vdagent.handlers.file_routing import MAX_TRANSFERS, FileRouting
+from vdagent.handlers.file_routing import FileRouting
+from vdagent.handlers.policy import MAX_TRANSFERS, FilePolicy
 from vdagent.handlers.sessions import Sessions
 from vdagent.protocol.constants import FileXferResult as Result
 from vdagent.protocol.messages import FileError, FileXferData, FileXferStart, FileXferStatus
@@ -78,7 +79,7 @@ def test_ids_nobody_started_do_not_exist(s: Setup) -> None:
     s.files.host_data(FileXferData(5, b"x"))
     s.files.host_status(FileXferStatus(5, Result.CANCELLED))
     assert s.host.sent == s.agent.sent == []
-    assert not s.files._receivers
+    assert not s.files.count
 
 
 def test_another_sessions_word_does_not_count(s: Setup) -> None:
@@ -141,3 +142,32 @@ def test_go_on_is_nothing_a_client_can_say(s: Setup) -> None:
     s.files.host_status(FileXferStatus(7, Result.CAN_SEND_DATA))
     s.files.host_data(FileXferData(7, b"abc"))
     assert s.agent.sent == [FileXferStart(7, b"name"), FileXferData(7, b"abc")]
+
+
+def test_files_that_are_locked_off_never_reach_a_session(s: Setup) -> None:
+    s.start(1)
+    s.files.set_policy(FilePolicy(enabled=False))
+    s.start(2)
+    s.files.host_data(FileXferData(1, b"x"))
+    assert s.host.sent == [FileXferStatus(1, Result.DISABLED), FileXferStatus(2, Result.DISABLED)]
+    assert s.agent.sent == [FileXferStart(1, b"name"), FileXferStatus(1, Result.CANCELLED)]
+    s.files.set_policy(FilePolicy())
+    s.start(3)
+    assert s.agent.sent[-1] == FileXferStart(3, b"name")
+
+
+def test_a_file_larger_than_the_locked_limit_ends_at_it(s: Setup) -> None:
+    s.files.set_policy(FilePolicy(max_bytes=4))
+    s.start(1)
+    s.files.host_data(FileXferData(1, b"1234"))
+    s.files.host_data(FileXferData(1, b"5"))
+    s.files.host_data(FileXferData(1, b"6"))
+    assert s.agent.sent[1:] == [FileXferData(1, b"1234"), FileXferStatus(1, Result.CANCELLED)]
+    assert s.host.sent == [FileXferStatus(1, Result.ERROR)]
+
+
+def test_the_locked_number_of_files_at_once(s: Setup) -> None:
+    s.files.set_policy(FilePolicy(transfers=1))
+    s.start(1)
+    s.start(2)
+    assert s.host.sent == [FileXferStatus(2, Result.ERROR, None, FileError(0, 31))]

@@ -6,114 +6,20 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.unit.handlers.test_key_file import key_file
-from vdagent.backends.base import Buffer, FileStore, IncomingFile, Note
-from vdagent.backends.downloads import Downloads
+from tests.unit.handlers.file_rig import Rig, SlowStore, until
+from vdagent.backends.base import Buffer, FileStore, Note
 from vdagent.errors import SystemFault
 from vdagent.handlers import file_transfer
-from vdagent.handlers.file_transfer import HIGH, MAX_TRANSFERS, FileTransferHandler
+from vdagent.handlers.file_transfer import HIGH
+from vdagent.handlers.policy import MAX_TRANSFERS
 from vdagent.protocol import messages as m
 from vdagent.protocol.constants import FileXferResult as Result
 from vdagent.protocol.udscs import FileXferDisable
-
-
-async def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 10) -> None:
-    """Let the loop run until `condition` holds."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
-class FakeNotes:
-    """Implements base.Notes."""
-
-    def __init__(self) -> None:
-        self.shown: list[Note] = []
-        self.on_cancel: Callable[[], None] | None = None
-        self.closed = False
-
-    def show(self, note: Note, on_cancel: Callable[[], None] | None = None) -> None:
-        self.shown.append(note)
-        self.on_cancel = on_cancel
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class SlowStore:
-    """Implements base.FileStore and IncomingFile: a disk that stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.go = asyncio.Event()
-        self.written = 0
-        self.discarded = False
-
-    async def create(self, size: int, promised: int) -> IncomingFile:
-        return self
-
-    async def write(self, buffers: Sequence[Buffer]) -> None:
-        await self.go.wait()
-        self.written += sum(map(len, buffers))
-
-    async def finish(self, name: str) -> str:
-        return name
-
-    def discard(self) -> None:
-        self.discarded = True
-
-    def show(self, path: str) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-class Rig:
-    """The handler with a real directory, or another store."""
-
-    def __init__(self, directory: Path, store: FileStore | None = None) -> None:
-        self.directory = directory
-        self.sent: list[m.FileXferStatus] = []
-        self.paused: list[bool] = []
-        self.notes = FakeNotes()
-        self.store = store or Downloads(str(directory), False, _no_icons)
-        self.handler = FileTransferHandler(
-            self.sent.append,  # type: ignore[arg-type]
-            lambda: self.store,
-            lambda: self.notes,
-            self.paused.append,
-        )
-
-    def announce(self, id_: int, name: str, size: int, *more: str) -> None:
-        self.handler.start(m.FileXferStart(id_, key_file(name, size, *more)))
-
-    async def start(self, id_: int, name: str, size: int, *more: str) -> None:
-        self.announce(id_, name, size, *more)
-        assert await self.answer(id_) == Result.CAN_SEND_DATA
-
-    async def answer(self, id_: int) -> int:
-        """The next status of a transfer; forgets it."""
-        await until(lambda: any(s.id == id_ for s in self.sent))
-        status = next(s for s in self.sent if s.id == id_)
-        self.sent.remove(status)
-        return status.result
-
-    def data(self, id_: int, data: bytes) -> None:
-        self.handler.data(m.FileXferData(id_, memoryview(bytearray(data))))
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        return {p.name: p.read_bytes() for p in self.directory.iterdir()}
-
-    async def empty(self) -> None:
-        await until(lambda: not list(self.directory.iterdir()))
-
-
-async def _no_icons() -> bool:
-    return False
 
 
 @pytest.fixture
@@ -399,21 +305,35 @@ async def test_progress_can_be_cancelled(home: Path, monkeypatch: pytest.MonkeyP
     rig.data(1, bytes(5_000_000))
     await until(lambda: Note("Receiving a", "5.0 of 10 MB", 50) in rig.notes.shown)
     count = len(rig.notes.shown)
-    assert rig.notes.on_cancel is not None
-    rig.notes.on_cancel()
+    assert rig.notes.action is not None
+    rig.notes.action.call()
     assert await rig.answer(1) == Result.CANCELLED
     await rig.empty()
     assert rig.notes.closed
     assert len(rig.notes.shown) == count
 
 
-async def test_the_store_raises_what_it_may(home: Path) -> None:
+@pytest.mark.parametrize("error", [SystemFault("disk: it is on fire"), ValueError("a bug")])
+async def test_whatever_the_store_raises_the_id_is_free_again(home: Path, error: Exception) -> None:
     class Broken(SlowStore):
         async def write(self, buffers: Sequence[Buffer]) -> None:
-            raise SystemFault("disk: it is on fire")
+            raise error
 
     rig = Rig(home, store := Broken())
-    await rig.start(1, "a", 10)
-    rig.data(1, b"x")
-    assert await rig.answer(1) == Result.ERROR
-    assert store.discarded
+    for _ in range(2):
+        await rig.start(1, "a", 10)
+        rig.data(1, b"x")
+        assert await rig.answer(1) == Result.ERROR
+        assert store.discarded
+        store.discarded = False
+
+
+async def test_a_store_that_cannot_be_made_ends_the_file(home: Path) -> None:
+    def none() -> FileStore:
+        raise RuntimeError("a bug")
+
+    rig = Rig(home)
+    rig.handler._make_store = none
+    for _ in range(2):
+        rig.announce(1, "a", 10)
+        assert await rig.answer(1) == Result.ERROR

@@ -44,6 +44,16 @@ def test_positions_are_the_screens_and_stay_on_the_desktop(mouse: Mouse, tablets
     assert tablets[-1].states == [(5, 106, 0), (2005, 6, LEFT), (2999, 999, 0)]
 
 
+def test_pixels_of_a_coarser_display_count_more(mouse: Mouse, tablets: Tablets) -> None:
+    screens = Screen(1000, 800, 0, 0, 0), Screen(2000, 1600, 2000, 0, 1)
+    mouse.show(desktop(4000, 1600, *screens), {0: 2.0, 7: 3.0})
+    mouse.handle([(0, 0, 0, 0), (999, 799, LEFT, 0), (1500, 1, 0, 0), (999, 799, 0, 1)])
+    assert tablets[-1].states == [(0, 0, 0), (1998, 1598, LEFT), (3000, 2, 0), (2999, 799, 0)]
+    mouse.show(desktop(4000, 1600, *screens))
+    mouse.handle([(999, 799, 0, 0)])
+    assert tablets[-1].states[-1] == (999, 799, 0)
+
+
 def test_negative_screens_are_clamped(mouse: Mouse, tablets: Tablets) -> None:
     mouse.show(desktop(1000, 500, Screen(1000, 500, -100, -10, 0)))
     mouse.handle([(50, 5, 0, 0), (150, 15, 0, 0)])

@@ -36,7 +36,7 @@ class Desktop(MemoryDisplay):
         self.applied.append(wanted)
         await asyncio.sleep(0)
         if self.refuses:
-            raise DesktopError("no such mode")
+            raise DesktopError(f"no such mode: {wanted}")
         await super().apply(wanted)
 
 
@@ -45,7 +45,10 @@ class Guest:
 
     def __init__(self, *, connected: bool = True) -> None:
         self.sent: list[Any] = []
-        self.handler = ResolutionHandler(self.sent.append, lambda address, index: None)
+        self.scales: list[Mapping[int, float]] = []
+        self.handler = ResolutionHandler(
+            self.sent.append, self.scales.append, lambda address, index: None
+        )
         self.display = Desktop(self.handler)
         self.handler.attach(self.display)
         if connected:
@@ -96,6 +99,16 @@ async def test_a_change_by_the_user_is_told_once() -> None:
     assert guest.sent == [FIRST, report(800, 600, (800, 600, 0, 0, 0), (0, 0, 0, 0, 1))]
 
 
+async def test_pixels_that_count_more_are_told_beside_the_report() -> None:
+    guest = Guest()
+    await settle()
+    left, right = Rect(1000, 800), Rect(2000, 1600, 2000, 0)
+    guest.display.change([Output("one", left, 2.0), Output("two", right)])
+    await settle()
+    assert guest.sent[-1].screens == (Screen(1000, 800, 0, 0, 0), Screen(2000, 1600, 2000, 0, 1))
+    assert guest.scales == [{}, {0: 2.0}]
+
+
 async def test_the_viewers_size_is_applied_and_reported() -> None:
     guest = Guest()
     await settle()
@@ -132,6 +145,20 @@ async def test_every_wish_is_answered_by_a_report() -> None:
     await guest.wants()
     assert guest.sent == [FIRST] * 5
     assert len(guest.display.applied) == 1
+
+
+async def test_what_the_desktop_cannot_do_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    guest = Guest()
+    await settle()
+    guest.display.refuses = True
+    for width in range(800, 810):
+        await guest.wants((width, 600, 0, 0))
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+    guest.display.refuses = False
+    await guest.wants((800, 600, 0, 0))
+    guest.display.refuses = True
+    await guest.wants((900, 600, 0, 0))
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2
 
 
 async def test_only_the_last_of_a_burst_counts() -> None:
@@ -176,6 +203,15 @@ async def test_devices_say_which_output_shows_which_display() -> None:
     assert guest.sent[-1] == report(1024, 768, (0, 0, 0, 0, 0), (1024, 768, 0, 0, 1))
     await guest.wants((800, 600, 0, 0))
     assert guest.display.applied == [{"two": Rect(800, 600)}]
+
+
+async def test_several_cards_that_cannot_be_found_are_taken_in_their_order() -> None:
+    guest = Guest()
+    await settle()
+    devices = GraphicsDevice(0, 0, 0, "pci/2"), GraphicsDevice(1, 0, 0, "pci/3")
+    guest.handler.devices(GraphicsDeviceInfo(devices))
+    await guest.wants((800, 600, 0, 0), (640, 480, 800, 0))
+    assert guest.display.applied == [{"one": Rect(800, 600), "two": Rect(640, 480, 800, 0)}]
 
 
 async def test_devices_with_ids_no_pointer_message_can_name() -> None:

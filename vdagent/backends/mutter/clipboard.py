@@ -39,13 +39,8 @@ class _GuestOwner:
 
     def __init__(self, mime_types: Sequence[str]) -> None:
         self.types = mime.choose(mime_types)
-        self.secret = mime.SECRET_HINT in mime_types
+        self.secret = mime.SECRET_HINT in mime_types  # until it says otherwise
         self.query: asyncio.Task[None] | None = None  # is it really?
-
-    def hide(self) -> None:
-        """Offer nothing of it to the viewer, and what Mutter keeps of it neither."""
-        log.info("clipboard: a password manager's secret stays in the guest")
-        self.types = {}
 
 
 class MutterClipboard:
@@ -156,14 +151,12 @@ class MutterClipboard:
             self._tell(guest)
 
     async def _ask_hint(self, guest: _GuestOwner) -> None:
-        """Hide what a password manager copied; one that does not answer has something to hide."""
+        """Whether it is what a password manager hides; one that does not answer has reason to."""
         try:
             hint = await self._receive(guest, mime.SECRET_HINT, HINT)
         except DesktopError:
-            hint = bytearray(b"secret")
-        guest.secret = hint.strip() == b"secret"
-        if guest.secret:
-            guest.hide()
+            hint = bytearray(mime.SECRET)
+        guest.secret = hint.strip() == mime.SECRET
         guest.query = None
         self._tell(guest)
 
@@ -172,20 +165,19 @@ class MutterClipboard:
         guest = self._guest
         if guest is None:
             return  # of ours
-        before = tuple(guest.types)
+        before, untold = tuple(guest.types), guest.query is not None
         if guest.query is not None:
             guest.query.cancel()
             guest.query = None
-        if not guest.secret:
-            guest.types = mime.choose(mime_types)
-        elif guest.types:
-            guest.hide()
-        if tuple(guest.types) != before:
+        # A secret is one still, though Mutter did not keep the hint.
+        guest.types = mime.choose(mime_types)
+        if untold or tuple(guest.types) != before:
             self._tell(guest)
 
     def _tell(self, guest: _GuestOwner) -> None:
         if self._telling and guest.query is None:
-            self._listener.on_owner_changed(Selection.CLIPBOARD, tuple(guest.types))
+            formats = tuple(guest.types)
+            self._listener.on_owner_changed(Selection.CLIPBOARD, formats, guest.secret)
 
     def _forget(self) -> None:
         """Nobody owns the clipboard."""

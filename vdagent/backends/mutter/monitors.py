@@ -88,11 +88,12 @@ class Monitors(NamedTuple):
     def plan(self, rects: Mapping[str, Rect]) -> list[list[Any]]:
         """The logical monitors for ApplyMonitorsConfig: exactly these monitors on, as they are now.
 
-        Scale, transform and primary stay. Raises DesktopError if a size is not listed.
+        Scale, transform and primary stay. A single monitor gets the largest size that fits, several
+        have to touch: DesktopError if a size is not listed.
         """
         if unknown := sorted(rects.keys() - self.modes.keys()):
             raise DesktopError(f"the desktop has no output {', '.join(unknown)}")
-        modes = {name: self._listed(name, rect) for name, rect in rects.items()}
+        modes = {name: self._listed(name, rect, len(rects) == 1) for name, rect in rects.items()}
         scales = {name: self._scale(name, mode) for name, mode in modes.items()}
         positions = to_logical(rects, dict.fromkeys(rects, 1.0) if self.physical else scales)
         primary = next((n for n, p in self.places.items() if p.primary and n in rects), None)
@@ -120,15 +121,17 @@ class Monitors(NamedTuple):
             return next(iter(self.places.values())).scale
         return mode.preferred_scale
 
-    def _listed(self, name: str, rect: Rect) -> Mode:
-        size = _turned(rect.width, rect.height, self._transform(name))
-        listed = [mode for mode in self.modes[name] if (mode.width, mode.height) == size]
+    def _listed(self, name: str, rect: Rect, smaller_will_do: bool) -> Mode:
+        width, height = _turned(rect.width, rect.height, self._transform(name))
+        listed = [m for m in self.modes[name] if m.width <= width and m.height <= height]
+        if not smaller_will_do:
+            listed = [mode for mode in listed if (mode.width, mode.height) == (width, height)]
         if not listed:
             raise DesktopError(
-                f"GNOME knows no {size[0]}x{size[1]} for {name}, and sets no size it does not know",
+                f"GNOME knows no {width}x{height} for {name}, and sets no size it does not know",
                 "a virtio-gpu or QXL graphics device lets the window set any size",
             )
-        return max(listed, key=lambda mode: (mode.current, mode.preferred, mode.refresh))
+        return max(listed, key=lambda m: (m.width * m.height, m.current, m.preferred, m.refresh))
 
 
 def _mode(listed: Sequence[Any]) -> Mode:

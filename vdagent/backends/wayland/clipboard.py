@@ -49,6 +49,7 @@ class _GuestOwner:
         self.seat = seat
         self.offer = offer
         self.types = mime.choose(offer.mime_types)
+        self.secret = False
         self.query: asyncio.Task[None] | None = None  # is it a secret?
 
 
@@ -91,7 +92,7 @@ class WaylandClipboard:
         self._telling = True
         for selection, guest in self._guests.items():
             if guest.query is None:
-                self._listener.on_owner_changed(selection, tuple(guest.types))
+                self._tell(selection, guest)
 
     def unbind(self) -> None:
         """The compositor has gone, and its programs with it."""
@@ -149,20 +150,18 @@ class WaylandClipboard:
             self._tell(selection, guest)
 
     async def _ask_hint(self, selection: Selection, guest: _GuestOwner) -> None:
-        """Hide what a password manager copied; one that does not answer has something to hide."""
+        """Whether it is what a password manager hides; one that does not answer has reason to."""
         try:
             hint = await pipes.receive(guest.offer.request(mime.SECRET_HINT), HINT)
         except (DesktopError, OSError):
-            hint = bytearray(b"secret")
-        if hint.strip() == b"secret":
-            log.info("clipboard: a password manager's secret stays in the guest")
-            guest.types = {}
+            hint = bytearray(mime.SECRET)
+        guest.secret = hint.strip() == mime.SECRET
         guest.query = None
         self._tell(selection, guest)
 
     def _tell(self, selection: Selection, guest: _GuestOwner) -> None:
         if self._telling:
-            self._listener.on_owner_changed(selection, tuple(guest.types))
+            self._listener.on_owner_changed(selection, tuple(guest.types), guest.secret)
 
     def _forget(self, selection: Selection) -> None:
         if self._drop_guest(selection) and self._telling:

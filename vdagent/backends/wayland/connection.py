@@ -14,7 +14,6 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pywayland import ffi
@@ -40,15 +39,6 @@ class Global(NamedTuple):
     version: int
 
 
-def socket_path(environment: Mapping[str, str]) -> Path | None:
-    """Where $WAYLAND_DISPLAY is, as libwayland finds it; None if this session has none."""
-    name = environment.get("WAYLAND_DISPLAY")
-    directory = environment.get("XDG_RUNTIME_DIR")
-    if name and name.startswith("/"):
-        return Path(name)
-    return Path(directory) / name if name and directory else None
-
-
 class WaylandConnection:
     """A connection to one compositor; `on_lost(reason)` is called once if it goes by itself.
 
@@ -70,13 +60,13 @@ class WaylandConnection:
         self._loop.add_reader(self._fd, self._readable)
 
     @classmethod
-    async def open(cls, path: Path) -> WaylandConnection:
+    async def open(cls, path: str) -> WaylandConnection:
         """Connect and learn all globals. Raises DesktopError."""
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         client.setblocking(False)
         try:
             async with asyncio.timeout(CONNECT_S):
-                await asyncio.get_running_loop().sock_connect(client, os.fspath(path))
+                await asyncio.get_running_loop().sock_connect(client, path)
         except (OSError, TimeoutError) as error:
             client.close()
             raise DesktopError(f"no compositor answers at {path}: {error or 'timeout'}") from error

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from ...errors import DesktopError
 from ..base import ClipboardListener, DisplayListener, Patience
@@ -31,7 +30,7 @@ class WaylandDesktop:
 
     def __init__(
         self,
-        path: Path,
+        path: str,
         clipboard_listener: ClipboardListener,
         display_listener: DisplayListener,
         on_lost: Callable[[str], None],

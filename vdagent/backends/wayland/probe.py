@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from .connection import WaylandConnection
 
@@ -13,7 +12,7 @@ def globals_of(path: str) -> set[str]:
     """The interfaces of the compositor at `path`. Raises DesktopError if it does not answer."""
 
     async def look() -> set[str]:
-        connection = await WaylandConnection.open(Path(path))
+        connection = await WaylandConnection.open(path)
         try:
             return {item.interface for item in connection.globals.values()}
         finally:

@@ -16,6 +16,7 @@ from Xlib import X
 from Xlib.ext import xfixes
 from Xlib.protocol import request
 
+from vdagent.backends import mime
 from vdagent.backends.base import (
     Buffer,
     ClipboardListener,
@@ -30,6 +31,7 @@ from vdagent.backends.x11.requestor import Converted, OwnerSilent, SelectionRequ
 from vdagent.errors import DesktopError
 
 TARGETS_S = 3.0
+HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 MAX_TARGETS = 256
 XFIXES_EVENTS = 7  # owner set, owner's window destroyed, owner's connection closed
 
@@ -42,6 +44,7 @@ class _GuestOwner:
     def __init__(self, time: int) -> None:
         self.time = time
         self.targets: dict[Format, int] = {}
+        self.secret = False
         self.query: asyncio.Task[None] | None = None
         self.turn = asyncio.Lock()
         self.silent_at = 0.0  # when it last let a read time out
@@ -132,8 +135,23 @@ class X11Clipboard:
             names = []
         atom_of = dict(zip(names, atoms, strict=False))
         guest.targets = {fmt: atom_of[name] for fmt, name in targets.choose(names).items()}
+        guest.secret = await self._is_secret(selection, guest, atom_of)
         guest.query = None
-        self._listener.on_owner_changed(selection, tuple(guest.targets))
+        self._listener.on_owner_changed(selection, tuple(guest.targets), guest.secret)
+
+    async def _is_secret(
+        self, selection: Selection, guest: _GuestOwner, atom_of: dict[str, int]
+    ) -> bool:
+        """Whether it is what a password manager hides; one that does not answer has reason to."""
+        if mime.SECRET_HINT not in atom_of:
+            return False
+        try:
+            answer = await self._requestor.convert(
+                self._atom_of[selection], atom_of[mime.SECRET_HINT], guest.time, HINT
+            )
+        except DesktopError:
+            return True
+        return bytes(answer.data).strip() == mime.SECRET
 
     # base.Clipboard.
 
@@ -153,6 +171,8 @@ class X11Clipboard:
         answer = await self._convert(selection, guest, target)
         if answer.format != 8 and answer.data:
             raise DesktopError(f"the owner of {selection.name} answered with no bytes")
+        # A new owner may have answered in place of this one: the listener hears first what that is.
+        await self._settled_guest(selection)
         (name,) = await self._x.atom_names([target])
         return targets.decode(name, answer.data)
 

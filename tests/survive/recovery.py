@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""Does the agent serve its viewer again, and how long did that take?"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.guest.clipboard import copy_in_guest
+from tests.support.guest.machine import Guest
+from vdagent.errors import HostError
+from vdagent.lab.viewer_process import ViewerProcess
+
+# How long one try may take before the next one begins, as a person's who copies again.
+TRY_S = 3.0
+# Give up after this, and measure until then.
+PATIENCE_S = 90.0
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Served:
+    """A guest, our package in it, the viewer that is connected, and the X display somebody looks at."""
+
+    guest: Guest
+    deb: Path
+    display: str = ":0"
+    viewers: list[ViewerProcess] = field(default_factory=list)
+    cleanup: list[str] = field(default_factory=list)  # commands for the guest once a row is over
+
+    @property
+    def viewer(self) -> ViewerProcess:
+        """The one that came last."""
+        return self.viewers[-1]
+
+    def connect(self) -> None:
+        """Another viewer comes; the one before is not told to go."""
+        self.viewers.append(ViewerProcess())
+        self.viewer.connect(self.guest.spice_uri)
+
+    def seconds_until_served(self) -> float:
+        """Wait for clipboard both ways and pointer; TimeoutError says what did not work."""
+        start = time.monotonic()
+        for what in (self._pointer, self._to_guest, self._to_viewer):
+            _repeat(what, start + PATIENCE_S)
+        return time.monotonic() - start
+
+    def _pointer(self) -> bool:
+        number = next(_numbers)
+        x, y = 100 + number * 37 % 900, 100 + number * 53 % 500
+        self.viewer.do("position", x=x, y=y)
+        # Xorg's libinput driver scales to 65535 steps and rounds down: it may end a pixel short.
+        off = f"$(((X - {x}) * (X - {x}) + (Y - {y}) * (Y - {y})))"
+        return self._in_guest(f'eval "$(xdotool getmouselocation --shell)"; [ {off} -le 2 ]', 0.7)
+
+    def _to_guest(self) -> bool:
+        text = f"to the guest {next(_numbers)}"
+        self.viewer.do("offer", selection="clipboard", text=text)
+        pasted = '"$(timeout 2 xclip -o -selection clipboard)"'
+        return self._in_guest(f"[ {pasted} = '{text}' ]", TRY_S)
+
+    def _to_viewer(self) -> bool:
+        text = f"to the viewer {next(_numbers)}"
+        since = self.viewer.mark()
+        copy_in_guest(self.guest, text, display=self.display)
+        self.viewer.wait("guest-grab", TRY_S, lambda e: e["selection"] == "clipboard", since)
+        asked = self.viewer.do("request", selection="clipboard")
+        data = self.viewer.wait("guest-data", TRY_S, since=asked)
+        return bool(data.get("text") == text)
+
+    def _in_guest(self, condition: str, timeout_s: float) -> bool:
+        self.guest.wait_until(f"export DISPLAY={self.display}; {condition}", timeout_s)
+        return True
+
+
+def _repeat(attempt: Callable[[], bool], deadline: float) -> None:
+    """Try until it works. What goes wrong on the way is what a person sees who is too early."""
+    why = "it did not do what it should"
+    while time.monotonic() < deadline:
+        try:
+            if attempt():
+                return
+        except (TimeoutError, HostError, RuntimeError) as error:
+            why = re.sub(r"\s+", " ", str(error))
+            time.sleep(0.05)
+    raise TimeoutError(f"{attempt.__name__.strip('_')}: {why}")
