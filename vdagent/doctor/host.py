@@ -127,7 +127,9 @@ def _resize(scope: Scope, status: Status) -> Finding:
     ways = [b for session in status["sessions"] for b in session["backends"]]
     if any(way["part"] == "resize" and way["by"] != "nothing" for way in ways):
         return Finding(name, True, f"{detail}; the session agent follows that")
-    hint = "let the desktop follow it, or the session agent: no --no-follow, no display.follow = false"
+    hint = (
+        "let the desktop follow it, or the session agent: no --no-follow, no display.follow = false"
+    )
     return Finding(name, None, detail, hint)
 
 
