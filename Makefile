@@ -21,7 +21,8 @@ test-quick: setup lint ## lint, unit and property tests
 test-guest: setup ## the tests in full Linux guests, one of them with systemd and the package installed
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
-test-guest-full: setup ## everything the package has to survive in a guest, as a table (root, 10 min)
+test-guest-full: setup ## following the GPU's size; all the package has to survive, as a table (root, 15 min)
+	@VDAGENT_TEST_GUEST_FULL=1 $(BIN)/python -m pytest tests/guest_full $(PYTEST_ARGS)
 	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
@@ -73,8 +74,8 @@ dist: ## wheel and sdist in dist/
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)
 	@$(BIN)/python -m tests.fuzz --time $(or $(TIME),60)
 
-hostile: setup ## hostile peers against our programs and the C ones, as a table
-	@$(BIN)/python -m tests.hostile
+hostile: setup ## hostile peers against our programs and the C ones, as a table: docs/hostile.md
+	@$(BIN)/python -m tests.hostile --write docs/hostile.md
 
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
