@@ -27,6 +27,10 @@ test-guest-full: setup ## everything the package has to survive in a guest, as a
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
 
+test-c-peer: setup ## the end-to-end tests with the C peer in place of either half, and of both (5 min)
+	@for agent in c-daemon c-session c; do E2E_AGENT=$$agent $(BIN)/python -m pytest $(PYTEST_ARGS) \
+		$(addprefix tests/e2e/test_,clipboard.py connection.py files.py pointer_and_display.py) || exit 1; done
+
 test-newest: ## desktops and QEMU's own agent host as Debian testing has them (root, 3 GB)
 	@tests/support/in-debian.sh testing packaging/dev-setup.sh test
 	@tests/support/in-debian.sh testing $(BIN)/python -m pytest tests/backends \
@@ -81,5 +85,5 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help demo test test-quick test-guest test-guest-full test-apt test-newest test-pythons lint fmt docs
+.PHONY: help demo test test-quick test-guest test-guest-full test-apt test-c-peer test-newest test-pythons lint fmt docs
 .PHONY: deb dist fuzz hostile soak bench setup clean

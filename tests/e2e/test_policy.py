@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.app_process import AppProcess
 from tests.support.lab_guest import C_PEER, Guest
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import stop, wait_for
 from tests.support.tools import require
 from tests.support.wayland_guest import WaylandGuest
 
@@ -166,28 +167,13 @@ class App:
         self.texts = (UTF8, "text/plain") if wayland else QT_TEXT
         environment = guest.desktop.environment
         where = environment["WAYLAND_DISPLAY"] if wayland else environment["DISPLAY"]
-        module = "tests.support.wayland_app" if wayland else "tests.support.x11_app"
-        self.process = spawn(
-            [sys.executable, "-m", module, where],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            cwd=HERE,
-        )
+        program = "wayland_app" if wayland else "x11_app"
+        self.process = AppProcess(program, where, env=environment)
+        self.close = self.process.close
 
     def copy(self, text: str, **more: str) -> None:
         contents = dict.fromkeys(self.texts, text) | more
-        command = {"do": "own", "selection": "CLIPBOARD", "contents": contents}
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(command).encode() + b"\n")
-        self.process.stdin.flush()
-        assert json.loads(self.process.stdout.readline()) is True
-
-    def close(self) -> None:
-        stop(self.process)
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
+        assert self.process.ask("own", selection="CLIPBOARD", contents=contents) is True
 
 
 def test_a_password_never_reaches_the_viewer(idle: Guest) -> None:

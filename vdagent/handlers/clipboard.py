@@ -60,6 +60,7 @@ class ClipboardHandler:
         self._guest: dict[Selection, _GuestOffer] = {}
         self._client: dict[Selection, tuple[int, ...]] = {}
         self._connected = False
+        self._is_foreign = False  # the daemon
         self._pastes = Pastes(lambda sel, type_: send(m.ClipboardRequest(sel, type_)))
         self._reads: set[asyncio.Task[None]] = set()
 
@@ -84,14 +85,18 @@ class ClipboardHandler:
 
     def connected(self) -> None:
         """A daemon is there: tell it what the guest has."""
-        self._connected = True
+        self._connected, self._is_foreign = True, False
         self._set_patience(Patience().first_s)
+        self._offer_everything()
+
+    def _offer_everything(self) -> None:
         for selection in self._guest:
             if types := self._leaving(selection):
                 self._send(m.ClipboardGrab(selection, types))
 
     def daemon_is_foreign(self) -> None:
-        """The daemon is not ours: it needs longer to the first byte."""
+        """The daemon is not ours: it needs longer to the first byte, and remembers no offers."""
+        self._is_foreign = True
         self._set_patience(FOREIGN_DAEMON_FIRST_S)
 
     def disconnected(self) -> None:
@@ -102,11 +107,16 @@ class ClipboardHandler:
             task.cancel()
 
     def client_disconnected(self, msg: m.ClientDisconnected | None = None) -> None:
-        """The client's offers end. What the guest owns stays; our daemon offers it to the next one."""
+        """The client's offers end. What the guest owns stays; our daemon offers it to the next one.
+
+        The C daemon says this also when a client comes, and throws away what was offered before.
+        """
         self._pastes.cancel()
         self._client.clear()
         for selection in Selection:
             self._drop_client_offer(selection)
+        if msg is not None and self._is_foreign:
+            self._offer_everything()
 
     def _set_patience(self, first_s: float) -> None:
         self._first_s = first_s
