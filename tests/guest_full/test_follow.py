@@ -142,6 +142,7 @@ class Pointer:
         print(self._guest.run(f"kill {self._pid}; cat /run/pointer.log").output)
 
 
+@pytest.mark.parametrize("guest", ["virtio-vga"], indirect=True)
 def test_the_pointer_on_two_outputs_of_different_scales(
     guest: Guest, viewer: ViewerProcess
 ) -> None:
