@@ -30,6 +30,7 @@ FIGURES: dict[str, Callable[[table.Results, Length], None]] = {
     "startup": startup.run,
     "idle": startup.run_idle,
     "session": session.run,
+    "sway": session.run_sway,
     "sessions": scaling.run_sessions,
 }
 

@@ -20,11 +20,11 @@ def curves(results: Results) -> dict[str, Curve]:
     for figure in results.values:
         if not figure.curve:
             continue
-        for subject in results.subjects:
-            median = results.median(figure, subject.name)
+        for name in results.names:
+            median = results.median(figure, name)
             if median is not None:
                 plot = found.setdefault(figure.curve, {})
-                plot.setdefault(subject.name, []).append((figure.x, median))
+                plot.setdefault(name, []).append((figure.x, median))
     return {
         title: {name: sorted(points) for name, points in plot.items()}
         for title, plot in found.items()

@@ -20,7 +20,7 @@ from .transport.peers import Peer
 
 if TYPE_CHECKING:
     from .control import Caller
-    from .watch import Tap
+    from .tap import Tap
 
 log = logging.getLogger("session")
 

@@ -14,7 +14,7 @@ from .protocol.messages import ClipboardBegin, ClipboardPart, Message
 from .transport.virtio_port import VirtioPort
 
 if TYPE_CHECKING:
-    from .watch import Tap
+    from .tap import Tap
 
 log = logging.getLogger("host")
 

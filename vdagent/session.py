@@ -20,7 +20,7 @@ from .backends.base import FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
 from .config.configuration import ConfigFiles, user_paths
-from .config.meaning import clipboard_policy, file_policy, save_directory
+from .config.meaning import clipboard_policy, file_policy, held_back, save_directory
 from .control_link import ControlLink
 from .daemon_link import DaemonLink
 from .desktops import Choice, Desktop, Listeners
@@ -164,6 +164,7 @@ class Session:
         if self._store is not None:
             self._store.use(self._save_dir)
         self._set_follow(config.value("display.follow"))
+        self.control.tell(held_back=held_back(config))
         return [str(mistake) for mistake in config.mistakes]
 
     def _set_follow(self, follows: bool) -> None:
@@ -225,6 +226,8 @@ class Session:
     def _told(self, line: Mapping[str, Any]) -> None:
         """The daemon wants something udscs has no word for."""
         log.debug("control: the daemon says %s", line.get("do"))
+        if line.get("do") == "reload":
+            self.load_config()
 
     def _connected(self) -> None:
         self.control.connected()

@@ -102,6 +102,8 @@ def _session(session: Status) -> list[str]:
     login = f", session {session['login']}" if session["login"] else ""
     lines = [f"session    pid {session['pid']}, uid {session['uid']}{login}, {size}, {state}"]
     lines += [f"           {b['part']} by {b['by']}: {b['why']}" for b in session["backends"]]
+    if session["held_back"]:
+        lines.append(f"           by its settings: {session['held_back']}")
     if session["last_error"]:
         lines.append(f"           last error {session['last_error']}")
     return lines

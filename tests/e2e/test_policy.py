@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.app_process import AppProcess
 from tests.support.lab_guest import C_PEER, Guest
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import stop, wait_for
 from tests.support.tools import require
 from tests.support.wayland_guest import WaylandGuest
 
@@ -93,6 +94,10 @@ def grabs(guest: Guest, since: int) -> list[Any]:
     return [e for e in guest.viewer.events[since:] if e["event"] == "guest-grab"]
 
 
+def _status(guest: Guest) -> str:
+    return vdagent(guest, "status", "-S", str(guest.socket)).stdout
+
+
 def test_to_guest_then_to_host(idle: Guest) -> None:
     guest = started(idle, '[clipboard]\ndirection = "to-guest"\n')
     guest.viewer.do("offer", text="in")
@@ -104,6 +109,7 @@ def test_to_guest_then_to_host(idle: Guest) -> None:
     assert requested(guest) == ""
     assert grabs(guest, since) == []
 
+    assert "by its settings: clipboard to-guest" in _status(guest)
     switch(guest, "to-host")  # what was copied before is offered now
     guest.viewer.wait("guest-grab", since=since)
     assert requested(guest) == "not out"
@@ -155,28 +161,13 @@ class App:
         self.texts = (UTF8, "text/plain") if wayland else QT_TEXT
         environment = guest.desktop.environment
         where = environment["WAYLAND_DISPLAY"] if wayland else environment["DISPLAY"]
-        module = "tests.support.wayland_app" if wayland else "tests.support.x11_app"
-        self.process = spawn(
-            [sys.executable, "-m", module, where],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            cwd=HERE,
-        )
+        program = "wayland_app" if wayland else "x11_app"
+        self.process = AppProcess(program, where, env=environment)
+        self.close = self.process.close
 
     def copy(self, text: str, **more: str) -> None:
         contents = dict.fromkeys(self.texts, text) | more
-        command = {"do": "own", "selection": "CLIPBOARD", "contents": contents}
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(command).encode() + b"\n")
-        self.process.stdin.flush()
-        assert json.loads(self.process.stdout.readline()) is True
-
-    def close(self) -> None:
-        stop(self.process)
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
+        assert self.process.ask("own", selection="CLIPBOARD", contents=contents) is True
 
 
 def test_a_password_never_reaches_the_viewer(idle: Guest) -> None:
@@ -245,6 +236,24 @@ def test_a_reload_does_not_drop_the_viewer(guest: Guest) -> None:
     assert vdagent(guest, "reload", "-S", str(guest.socket)).returncode == 0
 
 
+def test_mistakes_stop_nobody(guest: Guest) -> None:
+    system = guest.directory / "system.toml"
+    system.write_text("[clipboard]\ndirection = \n")
+    configure(guest, '[clipboard]\nprimray = "off"\ndirection = "to-guest"\n')
+    guest.viewer.connect(guest.lab.uri)
+    guest.daemon("--config", str(system))
+    guest.session("--config", str(system))
+    guest.viewer.wait_announced()
+    log, mine = guest.log.read_text(), guest.directory / "vdagent" / "config.toml"
+    assert log.count(f"config: {system}:2: is not TOML") == 2  # daemon and session
+    assert f"config: {mine}:2: there is no setting 'clipboard.primray'" in log
+    assert "did you mean clipboard.primary?" in log
+    copy_unseen(guest, "not out")
+    assert requested(guest) == ""
+    guest.viewer.do("offer", text="in")
+    wait_for(lambda: guest.desktop.paste("UTF8_STRING") == b"in", 10, "the viewer's copy")
+
+
 def test_a_locked_setting_stays(guest: Guest) -> None:
     """Also behind a session agent that knows nothing of it: the daemon keeps it."""
     system = guest.directory / "system.toml"
@@ -262,6 +271,19 @@ def test_a_locked_setting_stays(guest: Guest) -> None:
     done = vdagent(guest, "clipboard", "both", "--config", str(system))
     assert done.returncode == 1
     assert f'locked at "to-guest" by {system}:1' in done.stderr
+
+
+def test_the_daemon_passes_a_reload_on_to_all_sessions(guest: Guest) -> None:
+    """As for `sudo vdagent reload`, which has no runtime directory of the user's."""
+    started(guest)
+    copy_unseen(guest, "out")
+    since = guest.viewer.mark()
+    wait_for(lambda: "CLIPBOARD by" in _status(guest), 10, "the session known to the daemon")
+    configure(guest, 'clipboard.direction = "off"')
+    guest.desktop.environment.pop("XDG_RUNTIME_DIR")
+    assert vdagent(guest, "reload", "-S", str(guest.socket)).returncode == 0
+    guest.viewer.wait("guest-release", since=since)
+    assert requested(guest) == ""
 
 
 # -- files -----------------------------------------------------------------------------------------

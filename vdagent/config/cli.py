@@ -30,7 +30,7 @@ Which way the clipboard passes between viewer and guest, until you log out.
   on         what the settings say
 Without a word: which way it passes now."""
 
-RELOAD_HELP = "Have the daemon (as root) and your session agents read their settings anew."
+RELOAD_HELP = "Have your session agents read the settings anew; as root the daemon and all of them."
 
 
 class Command(NamedTuple):

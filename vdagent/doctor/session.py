@@ -53,7 +53,7 @@ def examine(scope: Scope, status: Status) -> list[Finding]:
     if not any(session["desktop"] for session in sessions):
         hint = "see its messages: vdagent session --foreground --debug"
         return [Finding("session agent", False, "it has not reported any screen", hint)]
-    return [_agent(scope, status, sessions), _turn(status, sessions)]
+    return [_agent(scope, status, sessions), _turn(status, sessions), *_settings(sessions)]
 
 
 def without_status(scope: Scope) -> Finding:
@@ -116,6 +116,13 @@ def _agent(scope: Scope, status: Status, sessions: list[Status]) -> Finding:
         name = "vdagent" if version else scope.read(f"/proc/{session['pid']}/comm") or "a process"
         texts.append(f"{name} (pid {session['pid']})")
     return Finding("session agent", True, ", ".join(texts))
+
+
+def _settings(sessions: list[Status]) -> list[Finding]:
+    """What somebody wanted so, and may have forgotten."""
+    held_back = dict.fromkeys(session["held_back"] for session in sessions)
+    hint = "see whose setting it is: vdagent config show; for now: vdagent clipboard both"
+    return [Finding("settings", None, f"in force: {what}", hint) for what in held_back if what]
 
 
 def _turn(status: Status, sessions: list[Status]) -> Finding:

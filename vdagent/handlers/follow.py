@@ -32,6 +32,7 @@ class Follow:
         self._known = dict(read_preferred())
         self._display: Display | None = None
         self._work: asyncio.Task[None] | None = None
+        self._news = False
 
     def attach(self, display: Display) -> None:
         """The desktop is there."""
@@ -39,29 +40,48 @@ class Follow:
 
     def on_hotplug(self) -> None:
         """The kernel announced a change. Of a burst only the last one counts."""
-        self.close()
-        if self._display is not None:
+        self._news = True
+        if self._display is not None and self._work is None:
             self._work = asyncio.ensure_future(self._follow(self._display))
+            self._work.add_done_callback(self._finished)
 
     def close(self) -> None:
         """Stop working."""
         if self._work is not None:
             self._work.cancel()
-            self._work = None
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._work = None
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            log.error("resolution: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+        elif self._news:
+            self.on_hotplug()
 
     async def _follow(self, display: Display) -> None:
+        """Go on until there is no news; a change that is being made is not broken off for the next."""
+        while self._news:
+            changed = await self._what_stays()
+            if changed:
+                self._known.update(changed)
+                await self._apply(display, changed)
+
+    async def _what_stays(self) -> Sizes:
+        """The sizes that have changed, once the desktop has had its time to follow the last of them."""
         loop = asyncio.get_running_loop()
         start = loop.time()
-        while not (changed := self._changed()) and loop.time() - start < PROBE_S:
+        while True:
+            if self._news:
+                self._news, start = False, loop.time()
+            changed, waited_s = self._changed(), loop.time() - start
+            if waited_s >= (OWN_WAY_S if changed else PROBE_S):
+                return changed
             await asyncio.sleep(PROBE_STEP_S)
-        await asyncio.sleep(max(0.0, start + OWN_WAY_S - loop.time()))
-        changed = self._changed()
-        if not changed:
-            return
-        self._known.update(changed)
+
+    async def _apply(self, display: Display, changed: Sizes) -> None:
         try:
-            layout = await display.layout()
-            wanted = with_sizes(layout, changed)
+            wanted = with_sizes(await display.layout(), changed)
             if wanted is not None:
                 await display.apply(wanted)
                 log.info(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.support.waiting import until
 from vdagent.backends.base import Layout, Output, Rect
 from vdagent.backends.memory import MemoryDisplay
 from vdagent.errors import DesktopError
@@ -29,9 +30,12 @@ class Desktop(MemoryDisplay):
         super().__init__(Listener(), ONE)
         self.applied: list[Mapping[str, Rect | None]] = []
         self.refuses = False
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         self.applied.append(wanted)
+        await self.gate.wait()
         if self.refuses:
             raise DesktopError("no such mode")
         await super().apply(wanted)
@@ -105,6 +109,25 @@ async def test_of_a_burst_the_last_counts() -> None:
         guest.follow.on_hotplug()
     await guest.settled()
     assert guest.desktop.applied == [{"Virtual-1": Rect(899, 600)}]
+
+
+async def test_a_change_is_not_broken_off_for_the_next() -> None:
+    """Setting a mode is a hotplug itself with some drivers."""
+    guest = Guest()
+    guest.desktop.gate.clear()
+    guest.preferred = {"Virtual-1": (1111, 777)}
+    guest.follow.on_hotplug()
+    await until(lambda: guest.desktop.applied)
+    guest.follow.on_hotplug()
+    guest.preferred = {"Virtual-1": (640, 480)}
+    guest.follow.on_hotplug()
+    guest.desktop.gate.set()
+    await guest.settled()
+    assert guest.desktop.applied == [
+        {"Virtual-1": Rect(1111, 777)},
+        {"Virtual-1": Rect(640, 480)},
+    ]
+    assert (await guest.desktop.layout()).outputs[0].rect == Rect(640, 480)
 
 
 async def test_a_desktop_that_refuses_is_asked_once(caplog: pytest.LogCaptureFixture) -> None:
