@@ -59,6 +59,10 @@ docs: ## the documents as HTML in .cache/docs; a warning is an error
 	@$(BIN)/sphinx-build -W --keep-going -n -q docs .cache/docs
 	@echo .cache/docs/index.html
 
+recordings: setup ## what docs/ shows of the programs, from the programs
+	@$(BIN)/python -m vdagent.lab.demo --screenshot docs/demo.png
+	@TZ=UTC $(BIN)/vdagent monitor --read tests/captures/a-viewers-visit.jsonl >docs/monitor.txt
+
 deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
 	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py deb
@@ -70,8 +74,8 @@ dist: ## wheel and sdist in dist/
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)
 	@$(BIN)/python -m tests.fuzz --time $(or $(TIME),60)
 
-hostile: setup ## hostile peers against our programs and the C ones, as a table
-	@$(BIN)/python -m tests.hostile
+hostile: setup ## hostile peers against our programs and the C ones, as a table: docs/hostile.md
+	@$(BIN)/python -m tests.hostile --write docs/hostile.md
 
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
@@ -87,4 +91,4 @@ clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: help demo test test-quick test-guest test-guest-full test-apt test-c-peer test-newest test-pythons lint fmt docs
-.PHONY: deb dist fuzz hostile soak bench setup clean
+.PHONY: recordings deb dist fuzz hostile soak bench setup clean

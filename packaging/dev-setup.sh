@@ -72,6 +72,7 @@ case $(cat $stamp 2>/dev/null) in
 "$wanted_stamp" | "test ${wanted_stamp#* }") exit 0 ;;
 "docs ${wanted_stamp#* }") [ "$purpose" != demo ] || exit 0 ;;
 esac
+echo "making .venv for this (once, a minute at most)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 case $purpose in
 demo) extra= ;;

@@ -129,6 +129,7 @@ class ClipboardHandler:
         selection = _selection(msg.selection)
         if selection is not None:
             self._client[selection] = msg.types
+            self._pastes.copied(selection)
             if self._owner[selection] is Owner.GUEST:
                 self._owner[selection] = (
                     Owner.NONE
