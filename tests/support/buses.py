@@ -177,9 +177,13 @@ class MockLogind:
         self._active = id_
         path = self._sessions[id_][0] if id_ is not None else "/"
         value = Variant("(so)", [id_ or "", path])
+        await self.claim(SEAT, "Seat", "ActiveSession", value)
+
+    async def claim(self, path: str, interface: str, name: str, value: Variant) -> None:
+        """Any property of any type."""
         # Not UpdateProperties: python-dbusmock 0.28 cannot wrap structs.
-        arguments = (f"{LOGIND}.Seat", "ActiveSession", value)
-        await self._call(SEAT, "Set", "ssv", *arguments, interface=_PROPERTIES)
+        arguments = (f"{LOGIND}.{interface}", name, value)
+        await self._call(path, "Set", "ssv", *arguments, interface=_PROPERTIES)
 
     async def hint(self, id_: str, locked: bool) -> None:
         """Its locker says whether the screen is locked."""
