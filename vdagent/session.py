@@ -99,7 +99,7 @@ class Session:
             m.FileXferData: self.files.data,
             m.FileXferStatus: self.files.status,
             m.AudioVolumeSync: self.volume.sync,
-            m.GraphicsDeviceInfo: self.resolution.devices,
+            m.GraphicsDeviceInfo: self._on_devices,
             udscs.FileXferDisable: self.files.disable,
             udscs.Version: self._on_version,
             Skipped: _log_skipped,
@@ -250,6 +250,10 @@ class Session:
     def _on_version(self, msg: udscs.Version) -> None:
         log.info("session: the daemon is spice-vdagentd %s", msg.text)
         self.clipboard.daemon_is_foreign()
+
+    def _on_devices(self, msg: m.GraphicsDeviceInfo) -> None:
+        self.resolution.devices(msg)
+        self.clipboard.client_came()  # spice-server says it for every client that comes
 
     def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
         self.clipboard.client_disconnected(msg)
