@@ -223,7 +223,7 @@ def test_the_program_was_upgraded_under_a_running_daemon(
     ("init", "command"),
     [
         ("run/systemd/system", "systemctl start vdagentd.socket"),
-        ("run/openrc", "rc-service vdagentd start"),
+        ("run/openrc/softlevel", "rc-service vdagentd start"),
         ("run/runit", "sv up vdagentd"),
         ("run", "as root: vdagent daemon"),
     ],

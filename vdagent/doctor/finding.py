@@ -47,12 +47,17 @@ class Scope(NamedTuple):
         except OSError:
             return []
 
+    @property
+    def has_systemd(self) -> bool:
+        """Whether it runs this system (sd_booted(3))."""
+        return os.path.isdir(self.path("/run/systemd/system"))
+
     def service(self, action: str) -> str:
         """How this system's init does that to the daemon: start, restart."""
-        if os.path.isdir(self.path("/run/systemd/system")):  # at boot udev's rule starts the socket
+        if self.has_systemd:  # at boot udev's rule starts the socket
             unit = "socket" if action == "start" else "service"
             return f"systemctl {action} vdagentd.{unit}"
-        if os.path.isdir(self.path("/run/openrc")):
+        if os.path.exists(self.path("/run/openrc/softlevel")):
             return f"rc-service vdagentd {action}"
         if os.path.isdir(self.path("/run/runit")):
             return f"sv {'up' if action == 'start' else action} vdagentd"
