@@ -21,7 +21,8 @@ test-quick: setup lint ## lint, unit and property tests
 test-guest: setup ## the tests in full Linux guests, one of them with systemd and the package installed
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
-test-guest-full: setup ## everything the package has to survive in a guest, as a table (root, 10 min)
+test-guest-full: setup ## following the GPU's size; all the package has to survive, as a table (root, 15 min)
+	@VDAGENT_TEST_GUEST_FULL=1 $(BIN)/python -m pytest tests/guest_full $(PYTEST_ARGS)
 	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
@@ -58,6 +59,10 @@ docs: ## the documents as HTML in .cache/docs; a warning is an error
 	@$(BIN)/sphinx-build -W --keep-going -n -q docs .cache/docs
 	@echo .cache/docs/index.html
 
+recordings: setup ## what docs/ shows of the programs, from the programs
+	@$(BIN)/python -m vdagent.lab.demo --screenshot docs/demo.png
+	@TZ=UTC $(BIN)/vdagent monitor --read tests/captures/a-viewers-visit.jsonl >docs/monitor.txt
+
 deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
 	@packaging/dev-setup.sh deb
 	@$(PYTHON) packaging/build.py deb
@@ -69,8 +74,8 @@ dist: ## wheel and sdist in dist/
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)
 	@$(BIN)/python -m tests.fuzz --time $(or $(TIME),60)
 
-hostile: setup ## hostile peers against our programs and the C ones, as a table
-	@$(BIN)/python -m tests.hostile
+hostile: setup ## hostile peers against our programs and the C ones, as a table: docs/hostile.md
+	@$(BIN)/python -m tests.hostile --write docs/hostile.md
 
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
@@ -86,4 +91,4 @@ clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: help demo test test-quick test-guest test-guest-full test-apt test-c-peer test-newest test-pythons lint fmt docs
-.PHONY: deb dist fuzz hostile soak bench setup clean
+.PHONY: recordings deb dist fuzz hostile soak bench setup clean

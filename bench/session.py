@@ -195,7 +195,7 @@ def _add(
 
 def _measure_x11(results: Results, subject: Subject, desktop: Desktop, length: Length) -> None:
     _add(results, subject, START, "session start to ANNOUNCE, X11", "s", desktop.started_s)
-    time.sleep(1.5)  # what the session still does after its start is no wake-up of an idle one
+    time.sleep(3)  # what the session still does after its start is no wake-up of an idle one
     _add_memory(results, subject, desktop, "fresh")
     woken = Figure(IDLE, f"daemon + session, context switches in {idle_s(length)} s", "")
     if subject.name not in results.values.get(woken, {}):  # once is enough for so long a wait

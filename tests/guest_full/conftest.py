@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which guest do the tests of this folder share? One whose graphics card takes sizes from the host."""
+"""Which guests do the tests of this folder share? Those whose graphics card takes sizes from the host."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.support.guest.machine import Guest
 from tests.support.tools import require
 from vdagent.lab.viewer_process import ViewerProcess
 
-# A boot of its own, which `make test` has no time for: `make test-guest-full` asks for it.
+# Boots of their own, which `make test` has no time for: `make test-guest-full` asks for them.
 collect_ignore_glob = [] if "VDAGENT_TEST_GUEST_FULL" in os.environ else ["test_*.py"]
 
 
-@pytest.fixture(scope="session")
-def guest() -> Iterator[Guest]:
-    """A booted guest with a virtio-gpu of two outputs; the second is connected when a viewer wants it."""
+@pytest.fixture(scope="session", params=["virtio-vga", "qxl-vga"])
+def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
+    """A booted guest with this graphics card; outputs but the first are connected when a viewer wants them."""
     require("qemu-system-x86_64", "busybox", "apt-get", "dpkg-deb", "Xorg", "twm", "sway", "xrandr")
-    with Guest(gpu="virtio-vga") as machine:
+    with Guest(gpu=request.param) as machine:
         yield machine
 
 

@@ -33,7 +33,7 @@ SESSION = f"""
 # Ours that wait until somebody asks, or until the first report is made.
 LATER = r"(control|state|status|watch|probe|doctor|lab|install|config\.(cli|commands|example))\b"
 DAEMONS_BACKENDS = r"(base|uinput)$"
-X11_BACKENDS = r"(base|drm|logical|mime|split|webdav|x11(\..*)?)$"
+X11_BACKENDS = r"(base|drm|logical|mime|names|split|webdav|x11(\..*)?)$"
 GIVEN = (
     "from vdagent import lean; lean.before_imports();"
     "import asyncio, contextlib, dataclasses, enum, logging, struct, typing"
