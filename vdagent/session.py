@@ -115,9 +115,6 @@ class Session:
         loop = asyncio.get_running_loop()
         loop.call_later(WATCH_AFTER_S, lean.give_back_large_blocks)
         if self._follow is not None:
-            self.chose(
-                Choice("resize", "the GPU's preferred mode", "the desktop may not follow it")
-            )
             self._follow.attach(desktop.display)
         loop.call_later(WATCH_AFTER_S, self._watch_drm)
         if self._settings.control:
@@ -176,6 +173,8 @@ class Session:
             if self._desktop is not None:
                 self._follow.attach(self._desktop.display)
                 self._watch_drm()
+        way = "the GPU's preferred mode" if follows else "nothing"
+        self.chose(Choice("resize", way, "the desktop may not follow the host by itself"))
 
     def _open_control(self) -> None:
         from .control import ControlServer

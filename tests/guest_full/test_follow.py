@@ -113,10 +113,11 @@ class Pointer:
         self._answers = 0
         self.at: object = None
 
-    def ask(self, command: str) -> object:
+    def ask(self, command: str, **arguments: object) -> object:
         """Its answer to a command."""
         self._answers += 1
-        self._guest.output("cat > /run/pointer", input=json.dumps({"do": command}) + "\n")
+        line = json.dumps({"do": command, **arguments}) + "\n"
+        self._guest.output("cat > /run/pointer", input=line)
         arrived = f'[ "$(wc -l < /run/pointer.out)" -ge {self._answers} ]'
         self._guest.wait_until(arrived, FOLLOW_S, f"the answer to {command}")
         return json.loads(self._guest.output("tail -1 /run/pointer.out"))
@@ -159,7 +160,7 @@ def test_the_pointer_on_two_outputs_of_different_scales(
         agent.wait_log("ready for a desktop of 2400x1000", FOLLOW_S)
         pointer = Pointer(guest)
         try:
-            assert pointer.ask("show") == 2
+            assert pointer.ask("show", device=False) == 2
             for display, name, scale in [(0, FIRST, 1), (1, SECOND, 2)]:
                 for x, y in [(10, 10), (300 * scale, 200 * scale), (590 * scale, 499 * scale - 3)]:
                     viewer.do("position", x=x, y=y, display=display)
