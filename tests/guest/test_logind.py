@@ -21,9 +21,9 @@ pytestmark = pytest.mark.guest
 
 
 @pytest.fixture(scope="module")
-def first(installed: Guest) -> Desktop:
+def first(installed_guest: Guest) -> Desktop:
     """The user "guest", who was logged in by the boot."""
-    return Desktop(installed, "guest", vt=1, display=0)
+    return Desktop(installed_guest, "guest", vt=1, display=0)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +36,16 @@ def second(first: Desktop) -> Desktop:
 
 @pytest.fixture
 def viewer(
-    installed: Guest, first: Desktop, second: Desktop, tmp_path: Path
+    installed_guest: Guest, first: Desktop, second: Desktop, tmp_path: Path
 ) -> Iterator[ViewerProcess]:
     """A viewer of the first user's desktop."""
     first.activate()
     with (tmp_path / "viewer.log").open("wb") as log, ViewerProcess(log) as process:
-        attach(process, installed, timeout_s=30)
+        attach(process, installed_guest, timeout_s=30)
         yield process
-    print(installed.output("journalctl -b -u vdagentd -o short-precise --no-pager | tail -50"))
+    print(
+        installed_guest.output("journalctl -b -u vdagentd -o short-precise --no-pager | tail -50")
+    )
 
 
 def wait_served(desktop: Desktop) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 
+from .. import __version__
 from . import daemon, desktop, host, machine, session
 from .finding import Finding, Scope
 
@@ -16,10 +17,15 @@ MARKS = {True: "ok", False: "!!", None: "? "}
 def examine(scope: Scope, *, probe: bool = False) -> list[Finding]:
     """Every link of the chain, from the host to the desktop."""
     status, problem = daemon.status_of(scope)
-    found = machine.examine(scope, status)
-    if status is None:
-        found += [daemon.without_status(scope, problem), session.without_status(scope)]
+    if status is None or status["version"] != __version__:
+        found = machine.examine(scope, None)
+        if status is None:
+            found.append(daemon.without_status(scope, problem))
+        else:
+            found.append(daemon.of_another_version(scope, status))
+        found.append(session.without_status(scope))
         return found + desktop.examine(scope.environment, None)
+    found = machine.examine(scope, status)
     found += daemon.examine(scope, status)
     found += session.examine(scope, status)
     mine = sorted(session.mine(status), key=lambda s: not s["active"])

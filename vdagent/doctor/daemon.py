@@ -7,7 +7,7 @@ import os
 import socket
 
 from .. import __version__
-from ..control import ask, control_path
+from ..control import ask_status, control_path
 from ..errors import SessionError
 from .finding import Finding, Scope, Status
 
@@ -18,7 +18,7 @@ ACTIVATION_S = 10.0
 def status_of(scope: Scope) -> tuple[Status | None, str]:
     """The daemon's status, or why there is none."""
     try:
-        return ask(control_path(scope.socket), {"do": "status"})["status"], ""
+        return ask_status(control_path(scope.socket)), ""
     except SessionError as error:
         return None, error.message
 
@@ -61,14 +61,20 @@ def _is_hidden(path: str) -> bool:
     return False
 
 
+def of_another_version(scope: Scope, status: Status) -> Finding:
+    """What else it tells may mean something else."""
+    return Finding(
+        "daemon",
+        False,
+        f"vdagent {status['version']} runs, but {__version__} is installed",
+        f"restart it after the upgrade: {scope.service('restart')}",
+    )
+
+
 def examine(scope: Scope, status: Status) -> list[Finding]:
     """The daemon by its own words, and its port."""
-    detail = f"vdagent {status['version']}, pid {status['pid']}"
-    if status["version"] != __version__:
-        text = f"{detail}, but {__version__} is installed"
-        hint = f"restart it after the upgrade: {scope.service('restart')}"
-        return [Finding("daemon", False, text, hint), _port(scope, status)]
-    return [Finding("daemon", True, detail), _port(scope, status)]
+    daemon = Finding("daemon", True, f"vdagent {status['version']}, pid {status['pid']}")
+    return [daemon, _port(scope, status)]
 
 
 def _port(scope: Scope, status: Status) -> Finding:

@@ -124,10 +124,12 @@ def _resize(scope: Scope, status: Status) -> Finding:
     detail = (
         f"the host gives the viewer's size to the display device ({', '.join(gpus)}), not to us"
     )
-    parts = [b["part"] for session in status["sessions"] for b in session["backends"]]
-    if "resize" in parts:
+    ways = [b for session in status["sessions"] for b in session["backends"]]
+    if any(way["part"] == "resize" and way["by"] != "nothing" for way in ways):
         return Finding(name, True, f"{detail}; the session agent follows that")
-    hint = "let the desktop follow it, or start the session agent without --no-follow"
+    hint = (
+        "let the desktop follow it, or the session agent: no --no-follow, no display.follow = false"
+    )
     return Finding(name, None, detail, hint)
 
 
