@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.handlers.fakes import FakeAgent, desktop
-from vdagent.backends.base import Login
+from tests.unit.handlers.fakes import FakeAgent, FakeLogins, desktop, login
 from vdagent.handlers.sessions import Agent, Sessions
 from vdagent.protocol.udscs import GuestResolution
 
@@ -94,16 +93,6 @@ def test_silent_connections_disturb_nobody(sessions: Sessions, log: Log) -> None
 
 
 # -- where logins are tracked ----------------------------------------------------------------------
-
-
-class FakeLogins:
-    """Implements backends.base.Logins."""
-
-    active: str | None = None
-
-
-def login(key: str, **facts: bool) -> Login:
-    return Login(key, key, 1000, **{"is_user": True, **facts})
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.unit.handlers.fakes import Clock, FakeAgent, FakeHost, desktop
+from tests.unit.handlers.fakes import Clock, FakeAgent, FakeHost, FakeLogins, desktop, login
 from vdagent.handlers.clipboard_routing import ClipboardRouting
 from vdagent.handlers.file_routing import FileRouting
 from vdagent.handlers.relay import Relay
