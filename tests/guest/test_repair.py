@@ -29,19 +29,21 @@ COMMAND = re.compile(r"(?:.*and now: )?(?:\D+: )?((?:systemctl|udevadm|kill|vdag
 
 
 @pytest.fixture(scope="module")
-def desktop(installed: Guest) -> Desktop:
+def desktop(installed_guest: Guest) -> Desktop:
     """The user who was logged in by the boot, at the seat."""
-    desktop = Desktop(installed, "guest", vt=1, display=0)
+    desktop = Desktop(installed_guest, "guest", vt=1, display=0)
     desktop.activate()
     return desktop
 
 
 @pytest.fixture
-def viewer(installed: Guest, desktop: Desktop) -> Iterator[ViewerProcess]:
+def viewer(installed_guest: Guest, desktop: Desktop) -> Iterator[ViewerProcess]:
     with ViewerProcess() as process:
-        attach(process, installed, timeout_s=60)
+        attach(process, installed_guest, timeout_s=60)
         yield process
-    print(installed.output("journalctl -b -u vdagentd -o short-precise --no-pager | tail -30"))
+    print(
+        installed_guest.output("journalctl -b -u vdagentd -o short-precise --no-pager | tail -30")
+    )
 
 
 def hint(desktop: Desktop, link: str, as_root: bool) -> str:
