@@ -21,15 +21,28 @@ test-quick: setup lint ## lint, unit and property tests
 test-guest: setup ## the tests in full Linux guests, one of them with systemd and the package installed
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
-test-guest-full: setup ## everything the package has to survive in a guest, as a table (root, 10 min)
+test-guest-full: setup ## following the GPU's size; all the package has to survive, as a table (root, 15 min)
+	@VDAGENT_TEST_GUEST_FULL=1 $(BIN)/python -m pytest tests/guest_full $(PYTEST_ARGS)
 	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
 
-test-newest: setup ## the Wayland tests against the compositors of Debian testing (root, 1.2 GB, 3 min)
-	@tests/support/newest-tree.sh $(CURDIR)/.cache/newest
-	@VDAGENT_TREE=$(CURDIR)/.cache/newest $(BIN)/python -m pytest tests/backends -k "sway or kwin or wayland" $(PYTEST_ARGS)
+test-c-peer: setup ## the end-to-end tests with the C peer in place of either half, and of both (5 min)
+	@for agent in c-daemon c-session c; do E2E_AGENT=$$agent $(BIN)/python -m pytest $(PYTEST_ARGS) \
+		$(addprefix tests/e2e/test_,clipboard.py connection.py files.py pointer_and_display.py) || exit 1; done
+
+test-newest: ## desktops and QEMU's own agent host as Debian testing has them (root, 3 GB)
+	@tests/support/in-debian.sh testing packaging/dev-setup.sh test
+	@tests/support/in-debian.sh testing $(BIN)/python -m pytest tests/backends \
+		tests/e2e/test_qemu_vdagent.py tests/e2e/test_wayland.py $(PYTEST_ARGS)
+
+test-pythons: ## unit, property and backend tests on the oldest and the newest Python (root, 6 GB)
+	@for debian in bookworm testing; do \
+		tests/support/in-debian.sh $$debian packaging/dev-setup.sh test && \
+		tests/support/in-debian.sh $$debian sh -c '$(BIN)/python --version && $(BIN)/python \
+			-m pytest tests/unit tests/property tests/backends $(PYTEST_ARGS)' || exit 1; \
+	done
 
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
@@ -40,6 +53,15 @@ lint: setup ## ruff, mypy, import-linter
 fmt: setup ## let ruff format everything
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: ## the documents as HTML in .cache/docs; a warning is an error
+	@packaging/dev-setup.sh docs
+	@$(BIN)/sphinx-build -W --keep-going -n -q docs .cache/docs
+	@echo .cache/docs/index.html
+
+recordings: setup ## what docs/ shows of the programs, from the programs
+	@$(BIN)/python -m vdagent.lab.demo --screenshot docs/demo.png
+	@TZ=UTC $(BIN)/vdagent monitor --read tests/captures/a-viewers-visit.jsonl >docs/monitor.txt
 
 deb: ## dist/vdagent_VERSION_ARCH.deb, for Debian 12 and newer
 	@packaging/dev-setup.sh deb
@@ -52,8 +74,8 @@ dist: ## wheel and sdist in dist/
 fuzz: setup ## fuzz every parser for TIME seconds (default 60)
 	@$(BIN)/python -m tests.fuzz --time $(or $(TIME),60)
 
-hostile: setup ## hostile peers against our programs and the C ones, as a table
-	@$(BIN)/python -m tests.hostile
+hostile: setup ## hostile peers against our programs and the C ones, as a table: docs/hostile.md
+	@$(BIN)/python -m tests.hostile --write docs/hostile.md
 
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
@@ -68,4 +90,5 @@ setup: ## Debian packages and the virtual environment for the tests
 clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: test-newest help demo test test-quick test-guest test-guest-full test-apt lint fmt deb dist fuzz hostile soak bench setup clean
+.PHONY: help demo test test-quick test-guest test-guest-full test-apt test-c-peer test-newest test-pythons lint fmt docs
+.PHONY: recordings deb dist fuzz hostile soak bench setup clean

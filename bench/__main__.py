@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import bulk, mouse, report, scaling, session, startup, table
+from bench import bulk, mouse, report, scaling, session, startup, table, targets
 from bench.options import Length
 from bench.rig import Subject, pin_harness
 
@@ -30,6 +30,7 @@ FIGURES: dict[str, Callable[[table.Results, Length], None]] = {
     "startup": startup.run,
     "idle": startup.run_idle,
     "session": session.run,
+    "sway": session.run_sway,
     "sessions": scaling.run_sessions,
 }
 
@@ -86,6 +87,9 @@ def main() -> int:
     for fact, value in machine.items():
         print(f"{fact}: {value}")
     print(table.as_text(results))
+    for kept, words in targets.checked(results):
+        if not kept:
+            print("missed:", words)
     if arguments.markdown:
         arguments.markdown.write_text(table.as_markdown(results))
     if arguments.json:

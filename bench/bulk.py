@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from bench import wire
 from bench.accounting import peak_rss_mb, reset_peak
+from bench.floor import SUBJECT as FLOOR
+from bench.floor import Floor
 from bench.options import Length
 from bench.peers import Sink
 from bench.rig import Rig, Subject
@@ -20,6 +22,7 @@ from bench.table import Figure, Results
 KIB, MIB = 1 << 10, 1 << 20
 FILE_MESSAGE = 64 * KIB  # what spice-gtk puts in one FILE_XFER_DATA
 PASTES_MAX = 64
+SETTLE_S = 1.2  # what a daemon still does behind its start is done
 TO_GUEST, TO_HOST = "clipboard host→guest, record", "clipboard guest→host"
 FILES = "files host→guest, record, 64 KiB messages"
 
@@ -34,6 +37,26 @@ def run_clipboard(results: Results, length: Length) -> None:
                 _host_to_guest(results, subject, size, count)
             with results.attempt(subject, f"clipboard guest→host {_human(size)}"):
                 _guest_to_host(results, subject, size, count)
+    if Floor.available():
+        for _ in range(results.repetitions):
+            for size in sorted(sizes):
+                _of_the_floor(results, size, max(1, total // size))
+
+
+def _of_the_floor(results: Results, size: int, count: int) -> None:
+    """Both ways it only hands on what one read gives: a record, or what is there."""
+    data = os.urandom(size)
+    for way, records in ((TO_GUEST, wire.records(wire.clipboard(data))), (TO_HOST, [data])):
+        cost = Cost()
+        with Floor(relay=True) as floor:
+            sent = count * sum(map(len, records))
+            with cost.of(floor, floor.session.connection.fileno(), sent, count * size):
+                for _ in range(count):
+                    if way == TO_GUEST:
+                        floor.host.send_records(records)
+                    else:
+                        floor.host.send(data)
+        _add(results, FLOOR, way, _human(size), size, cost)
 
 
 def run_files(results: Results, length: Length) -> None:
@@ -60,7 +83,7 @@ class Cost:
     grown_mb: float = 0.0
 
     @contextmanager
-    def of(self, rig: Rig, source: int, size: int, payload: int) -> Iterator[None]:
+    def of(self, rig: Rig | Floor, source: int, size: int, payload: int) -> Iterator[None]:
         """Add what passes in this block: `size` bytes arrive at `source`, `payload` count."""
         sink = Sink(source, size)
         reset_peak(rig.daemon.pid)
@@ -98,6 +121,7 @@ def _host_to_guest(results: Results, subject: Subject, size: int, count: int) ->
     records = wire.records(wire.clipboard(os.urandom(size)))
     cost = Cost()
     with Rig(subject) as rig:
+        time.sleep(SETTLE_S)
         source = rig.session.connection.fileno()
         for messages in _rounds(count):
             rig.offer_clipboard(messages)
@@ -113,6 +137,7 @@ def _guest_to_host(results: Results, subject: Subject, size: int, count: int) ->
     framed = wire.CHUNK.size + wire.MESSAGE.size + 8 + size
     cost = Cost()
     with Rig(subject) as rig:
+        time.sleep(SETTLE_S)
         source = rig.host.connection.fileno()
         for messages in _rounds(count):
             rig.own_clipboard(messages)

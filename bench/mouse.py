@@ -12,6 +12,8 @@ import time
 
 from bench import wire
 from bench.accounting import SyscallCount
+from bench.floor import SUBJECT as FLOOR
+from bench.floor import Floor
 from bench.options import Length
 from bench.peers import TIMEOUT_S, PeerClosed, Sink
 from bench.rig import Rig, Subject
@@ -31,16 +33,27 @@ def percentile(values: list[float], percent: int) -> float:
 
 def run(results: Results, length: Length) -> None:
     for subject in results.turns():
-        with results.attempt(subject, "mouse, record"):
-            _cpu(results, subject, length, record=True)
-        with results.attempt(subject, "mouse, stream"):
-            _cpu(results, subject, length, record=False)
+        for record in (True, False):
+            with results.attempt(subject, "mouse, CPU"), Rig(subject, fifo=True) as rig:
+                _cpu(results, subject, length, rig, record=record)
         for hertz in (125, 1000):
-            with results.attempt(subject, f"mouse at {hertz} Hz"):
-                _latency(results, subject, length, hertz)
+            with results.attempt(subject, f"mouse at {hertz} Hz"), Rig(subject, fifo=True) as rig:
+                _latency(results, subject, length, rig, hertz)
+    if Floor.available():
+        for _ in range(results.repetitions):
+            _of_the_floor(results, length)
     for subject in results.turns(1 if SyscallCount.available() else 0):
         with results.attempt(subject, "mouse, system calls"):
             _syscalls(results, subject, length)
+
+
+def _of_the_floor(results: Results, length: Length) -> None:
+    for record in (True, False):
+        with Floor() as floor:
+            _cpu(results, FLOOR, length, floor, record=record)
+    for hertz in (125, 1000):
+        with Floor() as floor:
+            _latency(results, FLOOR, length, floor, hertz)
 
 
 def run_under_bulk(results: Results, length: Length) -> None:
@@ -49,15 +62,16 @@ def run_under_bulk(results: Results, length: Length) -> None:
             _under_bulk(results, subject)
 
 
-def _cpu(results: Results, subject: Subject, length: Length, *, record: bool) -> None:
+def _cpu(
+    results: Results, subject: Subject, length: Length, rig: Rig | Floor, *, record: bool
+) -> None:
     count = length.pick(quick=10_000, normal=50_000, full=100_000)
-    with Rig(subject, fifo=True) as rig:
-        cost = cpu_per_event(rig, count, record=record)
+    cost = cpu_per_event(rig, count, record=record)
     mode = "record" if record else "stream"
     results.add(Figure(SECTION, f"CPU per event, {mode}", "us"), subject, cost)
 
 
-def cpu_per_event(rig: Rig, count: int, *, record: bool) -> float:
+def cpu_per_event(rig: Rig | Floor, count: int, *, record: bool) -> float:
     """Microseconds the daemon spends on each of `count` positions sent without a pause."""
     path = wire.mouse_path(count)
     sink = Sink(rig.uinput_fd, count * BYTES_PER_EVENT)
@@ -71,25 +85,26 @@ def cpu_per_event(rig: Rig, count: int, *, record: bool) -> float:
     return (rig.cpu_s() - used) / count * 1e6
 
 
-def _latency(results: Results, subject: Subject, length: Length, hertz: int) -> None:
+def _latency(
+    results: Results, subject: Subject, length: Length, rig: Rig | Floor, hertz: int
+) -> None:
     count = round(hertz * length.pick(quick=1, normal=3, full=10))
-    with Rig(subject, fifo=True) as rig:
-        poll = select.poll()
-        poll.register(rig.uinput_fd, select.POLLIN)
-        taken = []
-        used, due = rig.cpu_s(), time.monotonic()
-        for event in wire.mouse_path(count):
-            due = max(due + 1 / hertz, time.monotonic())
-            time.sleep(max(0.0, due - time.monotonic()))
-            sent = time.perf_counter_ns()
-            rig.host.send(event)
-            got = 0
-            while got < BYTES_PER_EVENT:
-                if not poll.poll(TIMEOUT_S * 1000):
-                    raise PeerClosed("no event came out of uinput")
-                got += len(os.read(rig.uinput_fd, 4096))
-            taken.append((time.perf_counter_ns() - sent) / 1000)
-        used = rig.cpu_s() - used
+    poll = select.poll()
+    poll.register(rig.uinput_fd, select.POLLIN)
+    taken = []
+    used, due = rig.cpu_s(), time.monotonic()
+    for event in wire.mouse_path(count):
+        due = max(due + 1 / hertz, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
+        sent = time.perf_counter_ns()
+        rig.host.send(event)
+        got = 0
+        while got < BYTES_PER_EVENT:
+            if not poll.poll(TIMEOUT_S * 1000):
+                raise PeerClosed("no event came out of uinput")
+            got += len(os.read(rig.uinput_fd, 4096))
+        taken.append((time.perf_counter_ns() - sent) / 1000)
+    used = rig.cpu_s() - used
     del taken[: count // 20]  # the first ones warm up both ends
     for percent in (50, 99):
         figure = Figure(SECTION, f"latency p{percent} at {hertz} Hz", "us")

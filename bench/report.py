@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from bench.table import Results, as_markdown
+from bench.targets import checked
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 64, 24, 40, 48
 COLOURS = ("#1668a8", "#c2410c", "#4d7c0f", "#7e22ce")
@@ -20,11 +21,11 @@ def curves(results: Results) -> dict[str, Curve]:
     for figure in results.values:
         if not figure.curve:
             continue
-        for subject in results.subjects:
-            median = results.median(figure, subject.name)
+        for name in results.names:
+            median = results.median(figure, name)
             if median is not None:
                 plot = found.setdefault(figure.curve, {})
-                plot.setdefault(subject.name, []).append((figure.x, median))
+                plot.setdefault(name, []).append((figure.x, median))
     return {
         title: {name: sorted(points) for name, points in plot.items()}
         for title, plot in found.items()
@@ -98,7 +99,13 @@ def write(results: Results, machine: dict[str, str], path: Path) -> None:
         as_markdown(results),
         "*record*: a read of the daemon returns at most one chunk, as on a real virtio port;",
         "*stream*: as much as fits, as on a UNIX socket. *As if alone*: private pages plus shared",
-        "ones counted once; PSS also depends on what else runs the same files.",
+        "ones counted once; PSS also depends on what else runs the same files. *Floor*: a C program of",
+        "epoll_wait, read and write with nothing in between (`bench/floor.c`), which no agent can be",
+        "faster than on this machine; it hands on what one read gives and knows no messages.",
+        "",
+        "## Targets",
+        "",
+        *(f"- {'kept' if kept else '**missed**'}: {words}" for kept, words in checked(results)),
         "",
     ]
     path.parent.mkdir(parents=True, exist_ok=True)

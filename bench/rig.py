@@ -11,7 +11,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,27 @@ def pin_harness() -> None:
     os.sched_setaffinity(0, {HARNESS_CPU} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
 
 
+def make_fifo(path: Path, closing: contextlib.ExitStack) -> int:
+    """A FIFO for pointer events at `path`; the descriptor to read them from."""
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR)
+    closing.callback(os.close, fd)
+    fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, FIFO_SIZE)
+    return fd
+
+
+def start(
+    argv: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a process on the daemon's CPU."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {DAEMON_CPU})  # inherited, so it holds from the first instruction
+    try:
+        return spawn(argv, log=log, env=env or _environment())
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
 class Rig:
     """A running daemon and its simulated host, for the length of a `with` block.
 
@@ -56,7 +77,10 @@ class Rig:
         self.directory = Path(directory)
         self.port = self.directory / "port"
         self.agent = self.directory / "agent"
-        uinput = self._make_fifo() if fifo else Path(os.devnull)
+        uinput = Path(os.devnull)
+        if fifo:
+            uinput = self.directory / "uinput"
+            self.uinput_fd = make_fifo(uinput, self._closing)
         self.host = Host(self.port)
         self._closing.callback(self.host.close)
         self.started_s = time.monotonic()
@@ -70,26 +94,13 @@ class Rig:
             self._closing.close()
             raise PeerClosed(f"{error or type(error).__name__}; the daemon said: {said}") from error
 
-    def _make_fifo(self) -> Path:
-        path = self.directory / "uinput"
-        os.mkfifo(path)
-        self.uinput_fd = os.open(path, os.O_RDWR)
-        self._closing.callback(os.close, self.uinput_fd)
-        fcntl.fcntl(self.uinput_fd, fcntl.F_SETPIPE_SZ, FIFO_SIZE)
-        return path
-
     def run(
         self, template: str, *, uinput: Path | str = "", env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         """Start one command line of the subject on the daemon's CPU."""
         words = {"port": self.port, "agent": self.agent, "uinput": uinput}
         argv = [word.format(**words) for word in shlex.split(template)]
-        mine = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {DAEMON_CPU})  # inherited, so it holds from the first instruction
-        try:
-            process = spawn(argv, log=self.directory / "log", env=env or _environment())
-        finally:
-            os.sched_setaffinity(0, mine)
+        process = start(argv, self.directory / "log", env)
         self._closing.callback(stop, process)
         return process
 

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What does a user wait for: from a viewer to an X program and back, through daemon and session?"""
+"""What does a user wait for: from a viewer to a program and back, through daemon and session?"""
 
 from __future__ import annotations
 
 import os
 import statistics
+import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from bench import wire
 from bench.accounting import alone_mb, context_switches, cpu_s, pss_mb
@@ -18,12 +20,32 @@ from bench.options import Length
 from bench.rig import Rig, Subject
 from bench.startup import IDLE, START, idle_s
 from bench.table import Figure, Results
+from tests.support.compositors import Compositor, sway
 from tests.support.processes import spawn, stop
 
-SECTION = "end to end on X11"
 BIG = 10 << 20
-PASTE = ("xclip", "-selection", "clipboard", "-t", "UTF8_STRING", "-o")
-COPY = ("xclip", "-selection", "clipboard", "-t", "UTF8_STRING", "-i", "-quiet")
+FILE, FILE_MESSAGE = 50 << 20, 64 << 10  # a message is what spice-gtk sends
+
+
+class Programs(NamedTuple):
+    """How a user's programs paste and copy on a kind of desktop."""
+
+    section: str
+    paste: tuple[str, ...]
+    copy: tuple[str, ...]
+
+
+X11 = Programs(
+    "end to end on X11",
+    ("xclip", "-selection", "clipboard", "-t", "UTF8_STRING", "-o"),
+    ("xclip", "-selection", "clipboard", "-t", "UTF8_STRING", "-i", "-quiet"),
+)
+UTF8 = "text/plain;charset=utf-8"
+SWAY = Programs(
+    "end to end on sway (the C agent has no Wayland clipboard)",
+    ("wl-paste", "-n", "-t", UTF8),
+    ("wl-copy", "-f", "-t", UTF8),
+)
 
 
 @contextmanager
@@ -44,27 +66,34 @@ def x_server() -> Iterator[str]:
             stop(process)
 
 
-class Desktop:
-    """A rig whose session is the subject's own, on a private X server."""
+@contextmanager
+def sway_compositor() -> Iterator[Compositor]:
+    """A private sway with one output."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        Path(directory).chmod(0o755)  # it runs as somebody else where we are root
+        with sway(Path(directory), 1) as compositor:
+            yield compositor
 
-    def __init__(self, rig: Rig, display: str) -> None:
-        self._rig = rig
+
+class Desktop:
+    """A rig whose session is the subject's own, on a desktop of which `env` tells."""
+
+    def __init__(self, rig: Rig, programs: Programs, env: Mapping[str, str]) -> None:
+        self._rig, self.programs = rig, programs
         home = rig.directory / "home"
         home.mkdir()
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
-            "DISPLAY": display,
             "XDG_RUNTIME_DIR": str(home),
             "LANG": "C.UTF-8",
             "NO_AT_BRIDGE": "1",
-            "XDG_SESSION_TYPE": "x11",
-            "GDK_BACKEND": "x11",
             # Nobody answers here: no session may find the tester's own desktop bus.
             "DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/no-bus",
+            **env,
         }
         started = time.monotonic()
-        self._session = rig.run(rig.subject.session, env=self.env)
+        self._session = rig.run(f"{rig.subject.session} -f {home}", env=self.env)
         rig.meet_host()
         self.started_s = rig.announced_s - started
 
@@ -76,29 +105,29 @@ class Desktop:
         return sum(map(cpu_s, self.pids))
 
     def paste(self, text: bytes) -> tuple[float, float]:
-        """A viewer offers `text`, an X program pastes it: seconds in all and from the data on."""
+        """A viewer offers `text`, a program pastes it: seconds in all and from the data on."""
         host = self._rig.host
         host.send(wire.grab())
         time.sleep(0.1)  # the session takes the selection; nothing says when it has
         started = time.monotonic()
-        with subprocess.Popen(PASTE, env=self.env, stdout=subprocess.PIPE) as xclip:
+        with subprocess.Popen(self.programs.paste, env=self.env, stdout=subprocess.PIPE) as program:
             host.expect(wire.REQUEST)
             answered = time.monotonic()
             host.send(wire.clipboard(text))
-            got = xclip.communicate(timeout=60)[0]
+            got = program.communicate(timeout=60)[0]
             ended = time.monotonic()
         if got != text:
             raise OSError(f"pasted {len(got)} bytes, not the {len(text)} the viewer sent")
         return ended - started, ended - answered
 
     def copy(self, text: bytes) -> tuple[float, float]:
-        """An X program copies `text`, a viewer fetches it: seconds to GRAB and from REQUEST on."""
+        """A program copies `text`, a viewer fetches it: seconds to GRAB and from REQUEST on."""
         host = self._rig.host
         source = self._rig.directory / "text"
         source.write_bytes(text)
         started = time.monotonic()
         with source.open("rb") as file:
-            xclip = spawn(COPY, env=self.env, stdin=file)
+            program = spawn(self.programs.copy, env=self.env, stdin=file)
         try:
             host.expect(wire.GRAB)
             grabbed = time.monotonic()
@@ -108,57 +137,105 @@ class Desktop:
             got = host.expect(wire.CLIPBOARD)[8:]
             ended = time.monotonic()
         finally:
-            stop(xclip)
+            stop(program)
         if got != text:
             raise OSError(f"the viewer got {len(got)} bytes, not the {len(text)} copied")
         return grabbed - started, ended - asked
+
+    def receive(self, size: int) -> tuple[float, float]:
+        """A viewer sends a file: seconds, and the CPU seconds of the session."""
+        host = self._rig.host
+        name = f"bench {time.monotonic_ns()}"
+        text = f"[vdagent-file-xfer]\nname={name}\nsize={size}\n\0".encode()
+        host.send(wire.message(wire.FILE_START, struct.pack("<I", 1) + text))
+        self._expect_status(wire.CAN_SEND_DATA)
+        block = struct.pack("<IQ", 1, FILE_MESSAGE) + os.urandom(FILE_MESSAGE)
+        records = wire.records(wire.message(wire.FILE_DATA, block))
+        used, started = cpu_s(self._session.pid), time.monotonic()
+        for _ in range(size // FILE_MESSAGE):
+            host.send_records(records)
+        self._expect_status(wire.SUCCESS)
+        return time.monotonic() - started, cpu_s(self._session.pid) - used
+
+    def _expect_status(self, wanted: int) -> None:
+        status = self._rig.host.expect(wire.FILE_STATUS)[4]
+        if status != wanted:
+            raise OSError(f"the file was answered with {status}")
 
 
 def run(results: Results, length: Length) -> None:
     for subject in results.turns():
         with (
-            results.attempt(subject, SECTION),
+            results.attempt(subject, X11.section),
             x_server() as display,
             Rig(subject, session=False) as rig,
         ):
-            _measure(results, subject, Desktop(rig, display), length)
+            env = {"DISPLAY": display, "XDG_SESSION_TYPE": "x11", "GDK_BACKEND": "x11"}
+            _measure_x11(results, subject, Desktop(rig, X11, env), length)
 
 
-def _measure(results: Results, subject: Subject, desktop: Desktop, length: Length) -> None:
-    def add(section: str, name: str, unit: str, value: float) -> None:
-        results.add(Figure(section, name, unit), subject, value)
+def run_sway(results: Results, length: Length) -> None:
+    for _ in range(results.repetitions):
+        subject = results.subjects[0]
+        with (
+            results.attempt(subject, SWAY.section),
+            sway_compositor() as compositor,
+            Rig(subject, session=False) as rig,
+        ):
+            desktop = Desktop(rig, SWAY, compositor.environment)
+            _add(results, subject, START, "session start to ANNOUNCE, sway", "s", desktop.started_s)
+            _measure_clipboard(results, subject, desktop, length)
 
-    add(START, "session start to ANNOUNCE, X11", "s", desktop.started_s)
-    time.sleep(1.5)  # what the session still does after its start is no wake-up of an idle one
+
+def _add(
+    results: Results, subject: Subject, section: str, name: str, unit: str, value: float
+) -> None:
+    results.add(Figure(section, name, unit), subject, value)
+
+
+def _measure_x11(results: Results, subject: Subject, desktop: Desktop, length: Length) -> None:
+    _add(results, subject, START, "session start to ANNOUNCE, X11", "s", desktop.started_s)
+    time.sleep(3)  # what the session still does after its start is no wake-up of an idle one
     _add_memory(results, subject, desktop, "fresh")
     woken = Figure(IDLE, f"daemon + session, context switches in {idle_s(length)} s", "")
     if subject.name not in results.values.get(woken, {}):  # once is enough for so long a wait
         switches = sum(map(context_switches, desktop.pids))
         time.sleep(idle_s(length))
         results.add(woken, subject, sum(map(context_switches, desktop.pids)) - switches)
+    _measure_clipboard(results, subject, desktop, length)
+    time.sleep(1)
+    _add_memory(results, subject, desktop, "after 10 MiB each way")
+    seconds, used = desktop.receive(FILE)
+    _add(results, subject, X11.section, "file of 50 MiB: speed", "MB/s", FILE / seconds / 1e6)
+    _add(results, subject, X11.section, "file of 50 MiB: session CPU", "s/GB", used / FILE * 1e9)
+
+
+def _measure_clipboard(
+    results: Results, subject: Subject, desktop: Desktop, length: Length
+) -> None:
+    def add(name: str, unit: str, value: float) -> None:
+        _add(results, subject, desktop.programs.section, name, unit, value)
 
     rounds = length.pick(5, 15, 30)
     pastes = [desktop.paste(b"text %d" % number) for number in range(rounds)]
     copies = [desktop.copy(b"text %d" % number) for number in range(rounds)]
     for name, values in (
-        ("small text: X paste, whole", [whole for whole, _ in pastes]),
-        ("small text: X paste, from viewer's data", [data for _, data in pastes]),
-        ("small text: X copy to GRAB", [grab for grab, _ in copies]),
+        ("small text: paste, whole", [whole for whole, _ in pastes]),
+        ("small text: paste, from viewer's data", [data for _, data in pastes]),
+        ("small text: copy to GRAB", [grab for grab, _ in copies]),
         ("small text: viewer's request to data", [data for _, data in copies]),
     ):
-        add(SECTION, name, "ms", statistics.median(values) * 1000)
+        add(name, "ms", statistics.median(values) * 1000)
 
     text = b"0123456789abcde\n" * (BIG // 16)
     used = desktop.cpu_s()
     seconds = desktop.paste(text)[1]
-    add(SECTION, "10 MiB to X: speed", "MB/s", BIG / seconds / 1e6)
-    add(SECTION, "10 MiB to X: CPU of both", "ms", (desktop.cpu_s() - used) * 1000)
+    add("10 MiB pasted: speed", "MB/s", BIG / seconds / 1e6)
+    add("10 MiB pasted: CPU of both", "ms", (desktop.cpu_s() - used) * 1000)
     used = desktop.cpu_s()
     seconds = desktop.copy(text)[1]
-    add(SECTION, "10 MiB from X: speed", "MB/s", BIG / seconds / 1e6)
-    add(SECTION, "10 MiB from X: CPU of both", "ms", (desktop.cpu_s() - used) * 1000)
-    time.sleep(1)
-    _add_memory(results, subject, desktop, "after 10 MiB each way")
+    add("10 MiB copied: speed", "MB/s", BIG / seconds / 1e6)
+    add("10 MiB copied: CPU of both", "ms", (desktop.cpu_s() - used) * 1000)
 
 
 def _add_memory(results: Results, subject: Subject, desktop: Desktop, when: str) -> None:

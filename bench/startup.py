@@ -35,7 +35,7 @@ def run_idle(results: Results, length: Length) -> None:
     for subject in results.turns(1):
         with results.attempt(subject, "idle daemon"), Rig(subject) as rig:
             pid = rig.daemon.pid
-            time.sleep(1)
+            time.sleep(2.5)
             switches, used = context_switches(pid), rig.cpu_s()
             time.sleep(seconds)
             woken = Figure(IDLE, f"daemon, context switches in {seconds} s", "")

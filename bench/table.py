@@ -36,7 +36,7 @@ class Results:
         self.subjects = subjects
         self.values: dict[Figure, dict[str, list[float]]] = {}
         self.failures: list[str] = []
-        self._repetitions = repetitions
+        self.repetitions = repetitions
 
     def add(self, figure: Figure, subject: Subject, value: float) -> None:
         by_subject = self.values.setdefault(figure, {})
@@ -44,7 +44,7 @@ class Results:
 
     def turns(self, repetitions: int | None = None) -> Iterator[Subject]:
         """Whose turn it is: A B, B A, A B ... so that a drift of the machine hits both."""
-        for repetition in range(self._repetitions if repetitions is None else repetitions):
+        for repetition in range(self.repetitions if repetitions is None else repetitions):
             yield from self.subjects if repetition % 2 == 0 else reversed(self.subjects)
 
     @contextlib.contextmanager
@@ -60,16 +60,23 @@ class Results:
         values = self.values[figure].get(name)
         return statistics.median(values) if values else None
 
+    @property
+    def names(self) -> list[str]:
+        """The subjects, and whoever else was measured, like the floor."""
+        found = dict.fromkeys(subject.name for subject in self.subjects)
+        for by_subject in self.values.values():
+            found |= dict.fromkeys(by_subject)
+        return list(found)
+
     def rows(self) -> list[tuple[str, str, list[str]]]:
-        """Section, figure with unit, and one cell for each subject plus the ratio."""
-        names = [subject.name for subject in self.subjects]
+        """Section, figure with unit, and one cell for each subject and the ratio of the first two."""
         found = []
         sections = list(dict.fromkeys(figure.section for figure in self.values))
         for figure in sorted(self.values, key=lambda figure: sections.index(figure.section)):
-            medians = [self.median(figure, name) for name in names]
+            medians = [self.median(figure, name) for name in self.names]
             cells = [_number(median) for median in medians]
-            if len(names) == 2:
-                cells.append(_ratio(*medians))
+            if len(self.subjects) == 2:
+                cells.insert(2, _ratio(*medians[:2]))
             unit = f", {figure.unit}" if figure.unit else ""
             found.append((figure.section, figure.name + unit, cells))
         return found
@@ -92,8 +99,10 @@ def _ratio(ours: float | None, theirs: float | None) -> str:
 
 
 def _header(results: Results) -> list[str]:
-    names = [subject.name for subject in results.subjects]
-    return names + (["ratio"] if len(names) == 2 else [])
+    names = results.names
+    if len(results.subjects) == 2:
+        names.insert(2, "ratio")
+    return names
 
 
 def as_text(results: Results) -> str:

@@ -20,7 +20,7 @@ from .transport.peers import Peer
 
 if TYPE_CHECKING:
     from .control import Caller
-    from .watch import Tap
+    from .tap import Tap
 
 log = logging.getLogger("session")
 
@@ -43,6 +43,7 @@ class AgentLink:
         on_messages: Callable[[AgentLink, list[Any]], None],
         on_gone: Callable[[AgentLink], None],
         on_drained: Callable[[], None],
+        on_full: Callable[[AgentLink], None] = lambda link: None,
     ) -> None:
         self.peer = peer
         self.login: Login | None = None
@@ -51,7 +52,8 @@ class AgentLink:
         self.facts = SessionFacts()
         self.control: Caller | None = None  # its connection to the control socket
         self.tap: Tap | None = None  # an onlooker's
-        self._on_messages, self._on_gone, self._on_drained = on_messages, on_gone, on_drained
+        self._on_messages, self._on_gone = on_messages, on_gone
+        self._on_drained, self._on_full = on_drained, on_full
         self._udscs = UdscsConnection.for_daemon()
         self._stalled_at = -1  # bytes sent when the queue was found full
         self._gone = False
@@ -92,9 +94,11 @@ class AgentLink:
         if self.tap is not None:
             self.tap.sent(data, not self._udscs.sending_parts)
         self.link.write(data)
-        if self.is_full and self._stalled_at < 0:
-            self._stalled_at = self.link.sent
-            self._loop.call_later(STALL_S, self._check_stall)
+        if self.is_full:
+            self._on_full(self)
+            if self._stalled_at < 0:
+                self._stalled_at = self.link.sent
+                self._loop.call_later(STALL_S, self._check_stall)
 
     def admit(self) -> None:
         """Let it speak."""

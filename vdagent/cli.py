@@ -1,27 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Which program was asked for, with which options, and how does it start and end?"""
+"""Which program was asked for, and with which options?"""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
 
-from . import __version__, lean, options
-from .errors import SystemFault, VdagentError
+from . import __version__, options
+from .errors import VdagentError
 
-if TYPE_CHECKING:
-    import asyncio
-
-PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
-# The parent of a daemonising session agent waits that long for the daemon, like the C peer's.
-READY_S = 10.0
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
 BAD_USAGE = 2
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Found = dict[str, "str | int"]
 
 COMMANDS = """\
 Usage: vdagent COMMAND [OPTION…]
@@ -44,28 +36,8 @@ vdagent COMMAND --help tells the options; --version the version."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """`vdagent COMMAND …`; the exit status."""
     command, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ["--help"]
-    if command == "daemon":
-        return daemon_main(rest)
-    if command == "session":
-        return session_main(rest)
-    if command in ("install", "uninstall"):
-        return install_main(command, rest)
-    if command == "lab":
-        from .lab.cli import run
-
-        return run(rest)
-    if command == "status":
-        return status_main(rest)
-    if command == "monitor":
-        return monitor_main(rest)
-    if command == "doctor":
-        return doctor_main(rest)
-    if command == "config":
-        return config_main(rest)
-    if command == "clipboard":
-        return clipboard_main(rest)
-    if command == "reload":
-        return reload_main(rest)
+    if command in _MAINS:
+        return _MAINS[command](rest)
     if command == "--version":
         print(f"vdagent {__version__}")
         return 0
@@ -78,23 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def daemon_main(arguments: Sequence[str] | None = None) -> int:
     """`vdagent daemon`, `spice-vdagentd`."""
-    found = _parse("vdagent daemon", "SPICE guest agent daemon.", options.DAEMON, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent daemon", found, BAD_OPTIONS_DAEMON)
-    if found.get("version"):
-        print(f"vdagent {__version__}")
-        return 0
-    return _guarded("vdagent-daemon", found, _run_daemon)
+    summary, wrong = "SPICE guest agent daemon.", BAD_OPTIONS_DAEMON
+    return _start("vdagent daemon", summary, options.DAEMON, arguments, _daemon, wrong)
+
+
+def _daemon(found: Found) -> int:
+    from .programs import run_daemon
+
+    return _guarded("vdagent-daemon", found, run_daemon)
 
 
 def session_main(arguments: Sequence[str] | None = None) -> int:
     """`vdagent session`, `spice-vdagent`."""
-    found = _parse("vdagent session", "SPICE session agent.", options.SESSION, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent session", found, BAD_OPTIONS_SESSION)
-    if found.get("version"):
-        print(f"vdagent {__version__}")
-        return 0
+    summary, wrong = "SPICE session agent.", BAD_OPTIONS_SESSION
+    return _start("vdagent session", summary, options.SESSION, arguments, _session, wrong)
+
+
+def _session(found: Found) -> int:
     if found.get("file-xfer-open-dir", "0") not in ("0", "1"):
         return _bad_options("vdagent session", "-o takes 0 or 1", BAD_OPTIONS_SESSION)
     path = str(found.get("virtio-serial-port-path", options.PORT))
@@ -102,7 +74,9 @@ def session_main(arguments: Sequence[str] | None = None) -> int:
         if found.get("debug"):
             print(f"vdagent session: there is no {path}: nothing to do", file=sys.stderr)
         return 0
-    return _guarded("vdagent-session", found, _run_session)
+    from .programs import run_session
+
+    return _guarded("vdagent-session", found, run_session)
 
 
 def install_main(command: str, arguments: Sequence[str]) -> int:
@@ -113,20 +87,35 @@ def install_main(command: str, arguments: Sequence[str]) -> int:
         "install": ("Make this system start vdagent.", install.INSTALL, install.install),
         "uninstall": ("Undo vdagent install.", install.UNINSTALL, install.uninstall),
     }[command]
-    found = _parse(f"vdagent {command}", summary, known, arguments)
-    if isinstance(found, str):
-        return _bad_options(f"vdagent {command}", found, BAD_OPTIONS_DAEMON)
-    return _guarded("vdagent", found, lambda _, options: run(options))
+
+    def guarded(found: Found) -> int:
+        return _guarded("vdagent", found, lambda _, options: run(options))
+
+    program = f"vdagent {command}"
+    return _start(program, summary, known, arguments, guarded, BAD_OPTIONS_DAEMON)
+
+
+def lab_main(arguments: Sequence[str]) -> int:
+    """`vdagent lab`."""
+    from .lab.cli import run
+
+    return run(arguments)
+
+
+def settings_main(command: str, arguments: Sequence[str]) -> int:
+    """`vdagent config`, `vdagent clipboard`, `vdagent reload`."""
+    from .config.cli import run
+
+    return run(command, arguments)
 
 
 def status_main(arguments: Sequence[str]) -> int:
     """`vdagent status`."""
-    found = _parse("vdagent status", "What the daemon is doing.", options.STATUS, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent status", found, BAD_USAGE)
-    if found.get("version"):
-        print(f"vdagent {__version__}")
-        return 0
+    summary = "What the daemon is doing."
+    return _start("vdagent status", summary, options.STATUS, arguments, _status)
+
+
+def _status(found: Found) -> int:
     from .status import run
 
     path = str(found.get("vdagentd-socket", options.SOCKET))
@@ -138,26 +127,13 @@ def status_main(arguments: Sequence[str]) -> int:
 
 def monitor_main(arguments: Sequence[str]) -> int:
     """`vdagent monitor`."""
-    what = "Show the messages on both wires as they pass, without their content. For root."
-    found = _parse("vdagent monitor", what, options.MONITOR, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent monitor", found, BAD_USAGE)
-    if found.get("version"):
-        print(f"vdagent {__version__}")
-        return 0
-    from .monitor import run
+    summary = "Show the messages on both wires as they pass, without their content. For root."
+    return _start("vdagent monitor", summary, options.MONITOR, arguments, _monitor)
 
-    def watch(_: str, found: Found) -> int:
-        return run(
-            str(found.get("vdagentd-socket", options.SOCKET)),
-            pointer="no-pointer" not in found,
-            as_json="json" in found,
-            record=_text(found.get("record")),
-            read=_text(found.get("read")),
-        )
 
+def _monitor(found: Found) -> int:
     try:
-        return _guarded("vdagent monitor", found, watch)
+        return _guarded("vdagent monitor", found, _run_monitor)
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:  # what reads us has seen enough; nothing is left to be flushed at exit
@@ -165,14 +141,25 @@ def monitor_main(arguments: Sequence[str]) -> int:
         return 0
 
 
+def _run_monitor(_: str, found: Found) -> int:
+    from .monitor import run
+
+    return run(
+        str(found.get("vdagentd-socket", options.SOCKET)),
+        pointer="no-pointer" not in found,
+        as_json="json" in found,
+        record=_file(found, "record"),
+        read=_file(found, "read"),
+    )
+
+
 def doctor_main(arguments: Sequence[str]) -> int:
     """`vdagent doctor`."""
-    found = _parse("vdagent doctor", "Find the broken link.", options.DOCTOR, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent doctor", found, BAD_USAGE)
-    if found.get("version"):
-        print(f"vdagent {__version__}")
-        return 0
+    summary = "Find the broken link."
+    return _start("vdagent doctor", summary, options.DOCTOR, arguments, _doctor)
+
+
+def _doctor(found: Found) -> int:
     from .doctor.cli import run
     from .doctor.finding import Scope
 
@@ -184,100 +171,42 @@ def doctor_main(arguments: Sequence[str]) -> int:
     return run(scope, as_json="json" in found, probe="probe" in found)
 
 
-CONFIG_HELP = """\
-The settings, in /etc/vdagent/config.toml and ~/.config/vdagent/config.toml.
-
-  check      what is wrong with them
-  show       the value of every one, and where it comes from"""
-
-CLIPBOARD_HELP = """\
-Which way the clipboard passes between viewer and guest, until you log out.
-
-  off        not at all
-  to-guest   what the viewer copies can be pasted here
-  to-host    what is copied here can be pasted at the viewer
-  both       both ways
-  on         what the settings say
-Without a word: which way it passes now."""
+_MAINS: dict[str, Callable[[Sequence[str]], int]] = {
+    "daemon": daemon_main,
+    "session": session_main,
+    "install": lambda arguments: install_main("install", arguments),
+    "uninstall": lambda arguments: install_main("uninstall", arguments),
+    "doctor": doctor_main,
+    "status": status_main,
+    "monitor": monitor_main,
+    "clipboard": lambda arguments: settings_main("clipboard", arguments),
+    "config": lambda arguments: settings_main("config", arguments),
+    "reload": lambda arguments: settings_main("reload", arguments),
+    "lab": lab_main,
+}
 
 
-def config_main(arguments: Sequence[str]) -> int:
-    """`vdagent config check`, `vdagent config show`."""
-    program, known = "vdagent config", options.CONFIG_COMMAND
-    word, found = _parse_word(program, CONFIG_HELP, known, arguments, ("check", "show"))
-    if isinstance(found, str) or not word:
-        return _bad_options(
-            program, found if isinstance(found, str) else "there is nothing to do", BAD_USAGE
-        )
-    from .config import commands
-
-    system = str(found.get("config", options.CONFIG))
-    if word == "check":
-        return commands.check(system)
-    return commands.show(system, as_json="json" in found)
-
-
-def clipboard_main(arguments: Sequence[str]) -> int:
-    """`vdagent clipboard`."""
-    program, known = "vdagent clipboard", options.CLIPBOARD_COMMAND
-    words = ("off", "on", "both", "to-guest", "to-host")
-    word, found = _parse_word(program, CLIPBOARD_HELP, known, arguments, words)
-    if isinstance(found, str):
-        return _bad_options(program, found, BAD_USAGE)
-    from .config import commands
-
-    system = str(found.get("config", options.CONFIG))
-    return _guarded("vdagent", found, lambda _, options: commands.clipboard(word, system))
-
-
-def reload_main(arguments: Sequence[str]) -> int:
-    """`vdagent reload`."""
-    summary = "Have the daemon (as root) and your session agents read their settings anew."
-    found = _parse("vdagent reload", summary, options.RELOAD_COMMAND, arguments)
-    if isinstance(found, str):
-        return _bad_options("vdagent reload", found, BAD_USAGE)
-    from .config import commands
-
-    path = str(found.get("vdagentd-socket", options.SOCKET))
-    return _guarded("vdagent", found, lambda _, options: commands.reload(path))
-
-
-Found = dict[str, "str | int"]
-
-
-def _parse_word(
+def _start(
     program: str,
     summary: str,
     known: Sequence[options.Option],
-    arguments: Sequence[str],
-    words: Sequence[str],
-) -> tuple[str, Found | str]:
-    """The one of `words` that comes first, "" if none does, and the options behind it."""
-    first = arguments[0] if arguments else ""
-    if first and not first.startswith("-") and first not in words:
-        return "", f"unknown word {first!r}, not one of {', '.join(words)}"
-    word = first if first in words else ""
-    usage = f"{program} [{'|'.join(words)}]"
-    found = _parse(usage, summary, known, arguments[1:] if word else arguments)
-    if isinstance(found, dict) and found.get("version"):
-        print(f"vdagent {__version__}")
-        raise SystemExit(0)
-    return word, found
-
-
-def _parse(
-    program: str, summary: str, known: Sequence[options.Option], arguments: Sequence[str] | None
-) -> Found | str:
-    """The options, or what is wrong with them. Ends the process after --help."""
+    arguments: Sequence[str] | None,
+    run: Callable[[Found], int],
+    bad_options: int = BAD_USAGE,
+) -> int:
+    """Run with the options found; what --version, --help and wrong ones come to is settled here."""
     try:
-        return options.parse(
-            program, summary, known, sys.argv[1:] if arguments is None else arguments
-        )
+        given = sys.argv[1:] if arguments is None else arguments
+        found = options.parse(program, summary, known, given)
     except options.HelpWanted as text:
         print(text)
         raise SystemExit(0) from None
     except options.UsageError as error:
-        return str(error)
+        return _bad_options(program, str(error), bad_options)
+    if found.get("version"):
+        print(f"vdagent {__version__}")
+        return 0
+    return run(found)
 
 
 def _bad_options(program: str, what: str, status: int) -> int:
@@ -299,137 +228,5 @@ def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:
         return 1
 
 
-def _run_daemon(ident: str, found: Found) -> int:
-    lean.before_imports()
-    from . import daemonise, log
-    from .daemon import Settings, run
-    from .transport.unix_socket import activated_socket, bind
-
-    defaults = Settings()
-    settings = Settings(
-        port=str(found.get("virtio-serial-port-path", defaults.port)),
-        socket=str(found.get("vdagentd-socket", defaults.socket)),
-        uinput=str(found.get("uinput-device", defaults.uinput)),
-        fake_uinput="fake-uinput" in found,
-        one_session="one-session" in found,
-        session_integration="disable-session-integration" not in found,
-        config=str(found.get("config", defaults.config)),
-        debug=int(found.get("debug", 0)),
-    )
-    foreground = "foreground" in found
-    listener = activated_socket()
-    own_socket = listener is None
-    if listener is None:
-        # By hand a missing device is a mistake to be told; under systemd's socket it may yet come.
-        _must_exist(settings.port, "port", "has this VM a SPICE channel? is virtio_console loaded?")
-        _must_exist(settings.uinput, "tablet", "load the kernel module: modprobe uinput")
-        listener = bind(settings.socket)
-    ready = None if foreground else daemonise.daemonise(READY_S)
-    log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
-    daemonise.tell_systemd("READY=1")
-    wrote_pid = False
-    if ready is not None:
-        wrote_pid = daemonise.write_pid_file(PID_FILE)
-        ready(True)
-    try:
-        return _serve(lambda stop: run(settings, listener, stop))
-    finally:
-        if own_socket:
-            _unlink(settings.socket)
-        if wrote_pid:
-            _unlink(PID_FILE)
-
-
-def _run_session(ident: str, found: Found) -> int:
-    lean.before_imports()
-    from . import daemonise, log, single
-    from .config.configuration import control_path
-    from .session import Settings, run
-
-    defaults = Settings()
-    open_dir = found.get("file-xfer-open-dir")
-    socket = str(found.get("vdagentd-socket", defaults.socket))
-    display = _text(found.get("display")) or ":".join(
-        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
-    )
-    settings = Settings(
-        port=str(found.get("virtio-serial-port-path", defaults.port)),
-        socket=socket,
-        control=control_path(single.name_of(display, socket)),
-        config=str(found.get("config", defaults.config)),
-        save_dir=_text(found.get("file-xfer-save-dir")),
-        open_dir=None if open_dir is None else open_dir == "1",
-        display=_text(found.get("display")),
-        follow="no-follow" not in found,
-    )
-    if not single.claim(display, settings.socket):
-        print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)
-        return 0
-    foreground = "foreground" in found
-    ready = None if foreground else daemonise.daemonise(READY_S)
-    log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
-    say_ready = (lambda: ready(True)) if ready is not None else (lambda: None)
-    try:
-        return _serve(lambda stop: run(settings, stop, say_ready))
-    except BaseException as error:
-        if ready is not None:
-            if isinstance(error, VdagentError):
-                print(f"{ident}: {error}", file=sys.stderr)
-            ready(False)
-        raise
-
-
-def _text(value: str | int | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _must_exist(path: str, layer: str, hint: str) -> None:
-    if not os.path.exists(path):
-        raise SystemFault(f"{layer}: there is no {path}", hint)
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
-
-
-@contextmanager
-def _stop_signals() -> Iterator[int]:
-    """A descriptor that has something to read once this process has been asked to end.
-
-    asyncio's own way imports inspect, 1 MB with all it needs, to look at the callback; and so does
-    its runner's handler of SIGINT, which it does not set where there is one.
-    """
-    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(writer)
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda *_: None)
-    try:
-        yield reader
-    finally:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.set_wakeup_fd(-1)
-        os.close(reader)
-        os.close(writer)
-
-
-def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
-    """Run a program until it ends by itself or a signal asks it to."""
-    import asyncio
-
-    async def serve(asked: int) -> int:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def end() -> None:
-            loop.remove_reader(asked)
-            stop.set()
-
-        loop.add_reader(asked, end)
-        return await program(stop)
-
-    with _stop_signals() as asked:
-        return asyncio.run(serve(asked))
+def _file(found: Found, name: str) -> str | None:
+    return str(found[name]) if name in found else None

@@ -96,13 +96,13 @@ class Daemon:
         self.locks.load()
         self._client_known = False
         self._host_waits = False
+        self._full: set[AgentLink] = set()  # was so when it was last written to
         self._skipped = 0  # messages left out, on this connection to the host
         self._paused: AgentLink | None = None  # the session that filled the host's queue
         self._tablet_timer: asyncio.TimerHandle | None = None
         self.tablet_complaint = ""
         self._port_watch: Any = None
-        self._control: Any = None
-        self._watch: Any = None  # those who watch the wires
+        self._questions: Any = None
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
@@ -213,10 +213,15 @@ class Daemon:
         """A session agent connected."""
         if self.admission.has_room(peer):
             link = AgentLink(
-                connection, peer, self._from_agent, self._agent_gone, self._back_pressure
+                connection,
+                peer,
+                self._from_agent,
+                self._agent_gone,
+                self._back_pressure,
+                self._full.add,
             )
-            if self._watch is not None:
-                self._watch.came(link)
+            if self._questions is not None:
+                self._questions.came(link)
             self.admission.consider(link)
         else:
             connection.close()
@@ -315,42 +320,29 @@ class Daemon:
             self.host.port.is_watched = self._port_watch is not None
 
     def open_control(self) -> None:
-        """Answer the questions of the other commands: what each may "do" is in this table."""
-        from .control import ControlServer, Question, control_path
-        from .probe import Probe
-        from .state import State
+        """Answer the questions of the other commands."""
+        from .questions import Questions
 
-        state = State(self)
-        questions: dict[str, Question] = {
-            "status": state.status,
-            "session": state.session,
-            "monitor": self._monitor,
-            "probe": Probe(self, state).run,
-            "reload": self.locks.reload,
-        }
-        self._control = ControlServer(control_path(self.settings.socket), questions)
-        self._control_start = asyncio.ensure_future(self._control.start())
-
-    async def _monitor(self, question: Any, caller: Any) -> dict[str, Any]:
-        from .watch import Watch
-
-        self._watch = self._watch or Watch(self)
-        return await self._watch.monitor(question, caller)  # type: ignore[no-any-return]
+        self._questions = Questions(self)
 
     # -- back-pressure ---------------------------------------------------------------------------
 
     def _back_pressure(self) -> None:
         """Read the host only while its receivers have room, and the session while the host has."""
-        pointer = self.mouse.pointer
+        if self._full:
+            self._full -= {link for link in self._full if not link.is_full}
+        pointer, queued = self.mouse.pointer, self.host.queued
         host_waits = (
-            self.host.queued > HOST_FLOODS
+            queued > HOST_FLOODS
             or (pointer is not None and pointer.backlog > 0)
-            or any(link.is_full for link in self.admission.links)
+            or bool(self._full)
         )
         if host_waits != self._host_waits:
             self._host_waits = host_waits
             self.host.pause(host_waits)
-        if self.host.queued <= HOST_FULL or self._paused is not self.sessions.active:
+        if self._paused is not None and (
+            queued <= HOST_FULL or self._paused is not self.sessions.active
+        ):
             self._pause(None)
 
     def _pause(self, link: AgentLink | None) -> None:
@@ -373,8 +365,8 @@ class Daemon:
         self.mouse.hide()
         if self._port_watch is not None:
             self._port_watch.close()
-        if self._control is not None:
-            self._control.close()
+        if self._questions is not None:
+            self._questions.close()
         self.admission.close()
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,9 +14,13 @@ from .protocol.messages import ClipboardBegin, ClipboardPart, Message
 from .transport.virtio_port import VirtioPort
 
 if TYPE_CHECKING:
-    from .watch import Tap
+    from .tap import Tap
 
 log = logging.getLogger("host")
+
+# Sessions are not read while 1 MiB waits for the host, but each that comes may say a little first: so
+# much gets there only where somebody comes in a loop and the host reads nothing.
+MOST_QUEUED = 16 * 1024 * 1024
 
 
 class HostLink:
@@ -97,7 +102,8 @@ class HostLink:
     @property
     def queued(self) -> int:
         """Bytes the host has not taken yet."""
-        return self.port.link.queued if self.port.link else 0
+        link = self.port.link
+        return link.queued if link is not None else 0
 
     def pause(self, paused: bool) -> None:
         """Whether to leave the host's bytes where they are."""
@@ -141,3 +147,10 @@ class HostLink:
             if self.tap is not None:
                 self.tap.sent(data, not self._connection.sending_parts)
             self.port.write(data)
+            if self.queued > MOST_QUEUED:
+                # From the loop: a handler is in the middle of sending.
+                asyncio.get_running_loop().call_soon(self._drop_queue)
+
+    def _drop_queue(self) -> None:
+        if self.queued > MOST_QUEUED:
+            self.port.reopen(f"{MOST_QUEUED >> 20} MiB wait for a host that does not read")

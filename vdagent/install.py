@@ -64,6 +64,7 @@ PACKAGE: tuple[File | Link, ...] = (
     Link(f"{_COMPLETIONS}/bash-completion/completions/spice-vdagent", "vdagent"),
     Link(f"{_COMPLETIONS}/bash-completion/completions/spice-vdagentd", "vdagent"),
     File(f"{_COMPLETIONS}/zsh/site-functions/_vdagent", "completions/vdagent.zsh"),
+    File("/usr/share/doc/vdagent/config.toml.example", "config/config.toml.example"),
     File(f"{_COMPLETIONS}/fish/vendor_completions.d/vdagent.fish", "completions/vdagent.fish"),
 )
 # For systems that do not run systemd, in addition, by `--init`.

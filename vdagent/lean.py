@@ -11,6 +11,7 @@ from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 LARGE = 1 << 20
+KEPT = 2 << 20
 
 # What asyncio and dataclasses import for what hardly ever happens here (a repr, a signature, TLS):
 # 1.4 MB and a sixth of the start.
@@ -58,4 +59,4 @@ def give_back_large_blocks() -> None:
         return  # a hardened system lets nobody make code at run time: then it stays as it is
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE)
-        mallopt(M_TRIM_THRESHOLD, LARGE)
+        mallopt(M_TRIM_THRESHOLD, KEPT)

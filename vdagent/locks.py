@@ -61,6 +61,10 @@ class Locks:
         return [str(mistake) for mistake in config.mistakes]
 
     async def reload(self, question: Line, caller: Caller) -> Line:
-        """The question "reload" of the control socket."""
+        """The question "reload" of the control socket: the session agents are told as well."""
         caller.must_be_root()
-        return {"mistakes": self.load()}
+        mistakes = self.load()
+        for link in self._admission.links:
+            if link.control is not None:
+                link.control.tell({"do": "reload"})
+        return {"mistakes": mistakes}

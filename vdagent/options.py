@@ -28,7 +28,7 @@ class Option(NamedTuple):
     help: str
 
 
-_CONFIG = Option("", "config", "PATH", f"the system's settings ({CONFIG})")
+SYSTEM_CONFIG = Option("", "config", "PATH", f"the system's settings ({CONFIG})")
 DAEMON = (
     Option("d", "debug", "", "log what happens; twice: pointer events too"),
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
@@ -38,7 +38,7 @@ DAEMON = (
     Option("x", "foreground", "", "stay attached, log to stderr"),
     Option("o", "one-session", "", "exit when the active session ends"),
     Option("X", "disable-session-integration", "", "do not ask logind who is active"),
-    _CONFIG,
+    SYSTEM_CONFIG,
 )
 SESSION = (
     Option("d", "debug", "", "log what happens"),
@@ -50,7 +50,7 @@ SESSION = (
     Option("", "no-port-check", "", "start also where there is no SPICE port"),
     Option("", "no-follow", "", "leave the size the host gives the GPU to the desktop"),
     Option("", "display", "NAME", "X display instead of $DISPLAY"),
-    _CONFIG,
+    SYSTEM_CONFIG,
 )
 STATUS = (
     Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
@@ -72,12 +72,6 @@ DOCTOR = (
     Option("", "probe", "", "let viewer and session agent answer, and measure; takes up to 16 s"),
     Option("", "json", "", "for machines: a list of {name, ok, detail, hint}"),
 )
-CONFIG_COMMAND = (
-    _CONFIG,
-    Option("", "json", "", "for machines (show)"),
-)
-CLIPBOARD_COMMAND = (_CONFIG,)
-RELOAD_COMMAND = (Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),)
 VERSION = Option("", "version", "", "print the version")
 HELP = Option("h", "help", "", "this text")
 

@@ -20,7 +20,7 @@ from .backends.base import FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
 from .config.configuration import ConfigFiles, user_paths
-from .config.meaning import clipboard_policy, file_policy, save_directory
+from .config.meaning import clipboard_policy, file_policy, held_back, save_directory
 from .control_link import ControlLink
 from .daemon_link import DaemonLink
 from .desktops import Choice, Desktop, Listeners
@@ -99,7 +99,7 @@ class Session:
             m.FileXferData: self.files.data,
             m.FileXferStatus: self.files.status,
             m.AudioVolumeSync: self.volume.sync,
-            m.GraphicsDeviceInfo: self.resolution.devices,
+            m.GraphicsDeviceInfo: self._on_devices,
             udscs.FileXferDisable: self.files.disable,
             udscs.Version: self._on_version,
             Skipped: _log_skipped,
@@ -115,9 +115,6 @@ class Session:
         loop = asyncio.get_running_loop()
         loop.call_later(WATCH_AFTER_S, lean.give_back_large_blocks)
         if self._follow is not None:
-            self.chose(
-                Choice("resize", "the GPU's preferred mode", "the desktop may not follow it")
-            )
             self._follow.attach(desktop.display)
         loop.call_later(WATCH_AFTER_S, self._watch_drm)
         if self._settings.control:
@@ -145,6 +142,7 @@ class Session:
     def _watch_drm(self) -> None:
         if self._follow is not None and self._drm_watch is None and not self.ended.done():
             self._drm_watch = watch(self._on_hotplug)
+            self._follow.on_hotplug()  # what came before we looked
 
     def _on_hotplug(self) -> None:
         if self._follow is not None:
@@ -163,6 +161,7 @@ class Session:
         if self._store is not None:
             self._store.use(self._save_dir)
         self._set_follow(config.value("display.follow"))
+        self.control.tell(held_back=held_back(config))
         return [str(mistake) for mistake in config.mistakes]
 
     def _set_follow(self, follows: bool) -> None:
@@ -174,6 +173,8 @@ class Session:
             if self._desktop is not None:
                 self._follow.attach(self._desktop.display)
                 self._watch_drm()
+        way = "the GPU's preferred mode" if follows else "nothing"
+        self.chose(Choice("resize", way, "the desktop may not follow the host by itself"))
 
     def _open_control(self) -> None:
         from .control import ControlServer
@@ -224,6 +225,8 @@ class Session:
     def _told(self, line: Mapping[str, Any]) -> None:
         """The daemon wants something udscs has no word for."""
         log.debug("control: the daemon says %s", line.get("do"))
+        if line.get("do") == "reload":
+            self.load_config()
 
     def _connected(self) -> None:
         self.control.connected()
@@ -247,6 +250,10 @@ class Session:
     def _on_version(self, msg: udscs.Version) -> None:
         log.info("session: the daemon is spice-vdagentd %s", msg.text)
         self.clipboard.daemon_is_foreign()
+
+    def _on_devices(self, msg: m.GraphicsDeviceInfo) -> None:
+        self.resolution.devices(msg)
+        self.clipboard.client_came()  # spice-server says it for every client that comes
 
     def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
         self.clipboard.client_disconnected(msg)

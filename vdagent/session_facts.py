@@ -3,7 +3,7 @@
 
     {"do": "session", "version": "1.2", "desktop": "GNOME", "last_error": null,
      "backends": [{"part": "CLIPBOARD", "by": "ext_data_control_manager_v1", "why": "…"}],
-     "pointer_scales": {"0": 2.0}}
+     "held_back": "clipboard to-guest", "pointer_scales": {"0": 2.0}}
 
 The scales are of displays by id whose pixels count more than one of the desktop's, because beside them is
 an output of a higher scale (`backends.base.Output.pointer_scale`); udscs has no word for that. All else
@@ -41,6 +41,7 @@ class SessionFacts(NamedTuple):
     desktop: str = ""
     backends: tuple[Backend, ...] = ()
     last_error: str | None = None
+    held_back: str | None = None  # by the settings
     pointer_scales: Mapping[int, float] = {}
 
 
@@ -55,6 +56,8 @@ def read_facts(question: Mapping[str, Any], before: SessionFacts) -> SessionFact
         facts = facts._replace(backends=_backends(question["backends"]))
     if "last_error" in question:
         facts = facts._replace(last_error=_text(question["last_error"]) or None)
+    if "held_back" in question:
+        facts = facts._replace(held_back=_text(question["held_back"]) or None)
     if "pointer_scales" in question:
         facts = facts._replace(pointer_scales=_scales(question["pointer_scales"]))
     return facts

@@ -117,6 +117,7 @@ class State:
             "version": facts.version or None,
             "desktop_name": facts.desktop or None,
             "backends": [backend._asdict() for backend in facts.backends],
+            "held_back": facts.held_back,
             "last_error": facts.last_error,
             "desktop": None
             if link.desktop is None

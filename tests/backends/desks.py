@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -14,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.support.app_process import AppProcess
 from tests.support.processes import spawn, stop
 from tests.support.tools import require
 from tests.support.xservers import XServer, xorg_dummy, xvfb
@@ -104,35 +103,6 @@ class MemoryGuest:
         return bytes(await self._clipboard.paste(selection, fmt))
 
 
-class X11App:
-    """A running `tests.support.x11_app`, called like `await app.own(selection="PRIMARY", ...)`."""
-
-    def __init__(self, display: str) -> None:
-        self.process = spawn(
-            [sys.executable, "-m", "tests.support.x11_app", display],
-            stdin=(pipe := os.pipe())[0],
-            stdout=(back := os.pipe())[1],
-            cwd=Path(__file__).parents[2],
-        )
-        os.close(pipe[0])
-        os.close(back[1])
-        self._to = os.fdopen(pipe[1], "wb", 0)
-        self._from = os.fdopen(back[0], "rb")
-
-    def __getattr__(self, command: str) -> Callable[..., Any]:
-        async def call(**arguments: Any) -> Any:
-            self._to.write(json.dumps({"do": command, **arguments}).encode() + b"\n")
-            line = await asyncio.to_thread(self._from.readline)
-            return json.loads(line)
-
-        return call
-
-    def close(self) -> None:
-        stop(self.process)
-        self._to.close()
-        self._from.close()
-
-
 class X11Guest:
     """xclip pastes and copies large contents; the app of tests.support copies several formats."""
 
@@ -140,10 +110,10 @@ class X11Guest:
         require("xclip")
         self.server = server
         self._stack = stack
-        self._app: X11App | None = None
+        self._app: AppProcess | None = None
 
-    def app(self) -> X11App:
-        app = X11App(self.server.display)
+    def app(self) -> AppProcess:
+        app = AppProcess("x11_app", self.server.display)
         self._stack.callback(app.close)
         return app
 

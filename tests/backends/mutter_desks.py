@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import ClipboardDesk, Listener, X11App
+from tests.backends.desks import ClipboardDesk, Listener
 from tests.backends.wayland_desks import WaylandGuest
+from tests.support.app_process import AppProcess
 from tests.support.compositors import Compositor, mutter
 from tests.support.mutter_keyboard import add_keyboard
 from tests.support.tools import require
@@ -125,7 +126,7 @@ class MutterGuest(WaylandGuest):
         elif selection is Selection.CLIPBOARD:
             await (await self.start_app()).own(by_type)
         else:
-            app = X11App(self.compositor.environment["DISPLAY"])
+            app = AppProcess("x11_app", self.compositor.environment["DISPLAY"])
             self._stack.callback(app.close)
             texts = {name: data.decode("latin-1") for name, data in by_type.items()}
             await app.own(selection=selection.name, contents=texts)

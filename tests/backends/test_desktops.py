@@ -13,7 +13,7 @@ import pytest
 
 from tests.backends.desks import Listener
 from tests.backends.mutter_desks import ready
-from tests.support.compositors import kwin, mutter, sway
+from tests.support.compositors import kwin, mutter, sway, version
 from tests.support.xservers import xvfb
 from vdagent import desktops
 from vdagent.backends.base import Format, Selection
@@ -41,6 +41,12 @@ def listeners(heard: Listener) -> Listeners:
     return Listeners(heard, heard, heard.lost.append)
 
 
+def data_control(program: str, *since: int) -> str:
+    """The newer of its two protocols where this compositor has it."""
+    which = "ext" if version(program) >= since else "zwlr"
+    return f"{which}_data_control_manager_v1"
+
+
 async def test_wlroots(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:
     with sway(directory) as compositor:
         desktop = await connect(listeners(heard), environment=compositor.environment)
@@ -48,7 +54,7 @@ async def test_wlroots(directory: Path, heard: Listener, caplog: pytest.LogCaptu
         assert len((await desktop.display.layout()).outputs) == 2
         await desktop.close()
         assert caplog.messages == [
-            "desktop: CLIPBOARD and PRIMARY by zwlr_data_control_manager_v1, "
+            f"desktop: CLIPBOARD and PRIMARY by {data_control('sway', 1, 11)}, "
             f"Wayland at {compositor.socket}",
             "desktop: outputs by zwlr_output_management_v1",
         ]
@@ -59,7 +65,11 @@ async def test_kde(directory: Path, heard: Listener, caplog: pytest.LogCaptureFi
         desktop = await connect(listeners(heard), environment=compositor.environment)
         assert desktop.clipboard.selections == frozenset(Selection)
         await desktop.close()
-        assert "desktop: outputs by kde_output_management_v2" in caplog.messages
+        assert caplog.messages == [
+            f"desktop: CLIPBOARD and PRIMARY by {data_control('kwin_wayland', 6, 4)}, "
+            f"Wayland at {compositor.socket}",
+            "desktop: outputs by kde_output_management_v2",
+        ]
 
 
 async def test_gnome(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,11 +17,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.buses import LOGIND, MockLogind, PrivateBus, private_bus, require_mock_logind
+from tests.support.buses import (
+    LOGIND,
+    SEAT,
+    MockLogind,
+    PrivateBus,
+    private_bus,
+    require_mock_logind,
+)
 from tests.support.waiting import until
 from vdagent.backends import dbus
 from vdagent.backends import logind as module
 from vdagent.backends.base import Login
+from vdagent.backends.dbus import Variant
 from vdagent.backends.logind import Logind
 
 UID = 1000
@@ -306,6 +315,31 @@ async def test_a_logind_that_hangs_holds_nobody_for_ever(
         assert logind.active == r.paths["c1"]
 
 
+@pytest.mark.parametrize(
+    "nonsense", [("u", 7), ("s", ""), ("as", []), ("(so)", ["", "/"])], ids=str
+)
+async def test_a_logind_that_lies_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nonsense: tuple[str, Any]
+) -> None:
+    """It says who is at the seat, and who a session's user is, in types that mean nothing."""
+    monkeypatch.setattr(module, "LAST_RETRY_S", 0.1)
+    async with rig(tmp_path) as r:
+        logind = await r.followed()
+        login = await r.login()
+        wrong = Variant(nonsense[0], nonsense[1])
+        await r.mock.claim(login.key, "Session", "User", wrong)
+        await r.mock.claim(SEAT, "Seat", "ActiveSession", wrong)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await r.login()
+        user = Variant("(uo)", [UID, "/org/freedesktop/login1/user/_1000"])
+        await r.mock.claim(login.key, "Session", "User", user)
+        await r.mock.activate("c1")
+        assert (await r.login()).uid == UID
+        await until(lambda: logind.active == r.paths["c1"])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="dbus-fast reads every message to its end")
 async def test_large_signals_of_strangers_are_not_even_read(tmp_path: Path) -> None:
     """One of 32 MiB would cost hundreds of MB and seconds in which nothing else is done."""
     async with rig(tmp_path) as r:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shlex
 import signal
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import pytest
 from tests.backends.desks import IMPATIENT, until
 from tests.backends.test_clipboard_contract import digest, noise, paste_when_offered
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
-from tests.support.compositors import in_tree
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.wayland import desktop
 from vdagent.backends.wayland.clipboard import MARKER
@@ -24,7 +22,7 @@ from vdagent.errors import DesktopError
 CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
 TEXT, PNG = Format.TEXT, Format.PNG
 UTF8 = "text/plain;charset=utf-8"
-PASTE_PNG = shlex.join(in_tree("wl-paste", "-n", "-t", "image/png"))
+PASTE_PNG = "wl-paste -n -t image/png"
 
 compositors = pytest.mark.parametrize("kind", ["sway", "kwin"])
 
@@ -237,7 +235,7 @@ async def test_several_seats(tmp_path: Path) -> None:
 
             async def offered(name: str = seat) -> bool:
                 paste = await asyncio.create_subprocess_exec(
-                    *in_tree("wl-paste", "-n", "-s", name),
+                    *("wl-paste", "-n", "-s", name),
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.DEVNULL,
                     env=desk.compositor.environment,

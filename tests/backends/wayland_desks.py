@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
@@ -15,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.backends.desks import ClipboardDesk, Listener
-from tests.support.compositors import Compositor, in_tree, kwin, sway
+from tests.support.app_process import AppProcess
+from tests.support.compositors import Compositor, kwin, sway
 from tests.support.processes import spawn, stop
 from tests.support.tools import require
 from vdagent.backends.base import Format, Patience, Rect, Selection
@@ -33,34 +32,9 @@ STARTERS: dict[str, Callable[[Path], AbstractContextManager[Compositor]]] = {
 }
 
 
-class WaylandApp:
-    """A running program of tests.support, called like `await app.own(selection="PRIMARY", …)`."""
-
-    def __init__(self, compositor: Compositor, program: str = "wayland_app") -> None:
-        self.process = spawn(
-            [sys.executable, "-m", f"tests.support.{program}", str(compositor.socket)],
-            stdin=(pipe := os.pipe())[0],
-            stdout=(back := os.pipe())[1],
-            cwd=Path(__file__).parents[2],
-            log=compositor.directory / "app.log",
-        )
-        os.close(pipe[0])
-        os.close(back[1])
-        self._to = os.fdopen(pipe[1], "wb", 0)
-        self._from = os.fdopen(back[0], "rb")
-
-    def __getattr__(self, command: str) -> Callable[..., Any]:
-        async def call(**arguments: Any) -> Any:
-            self._to.write(json.dumps({"do": command, **arguments}).encode() + b"\n")
-            line = await asyncio.to_thread(self._from.readline)
-            return json.loads(line)
-
-        return call
-
-    def close(self) -> None:
-        stop(self.process)
-        self._to.close()
-        self._from.close()
+def wayland_program(compositor: Compositor, program: str = "wayland_app") -> AppProcess:
+    """A program of tests.support on this compositor."""
+    return AppProcess(program, str(compositor.socket), compositor.directory / "app.log")
 
 
 class WaylandGuest:
@@ -72,8 +46,8 @@ class WaylandGuest:
         self._stack = stack
         self._owners: list[Callable[[], Any]] = []
 
-    def app(self, program: str = "wayland_app") -> WaylandApp:
-        app = WaylandApp(self.compositor, program)
+    def app(self, program: str = "wayland_app") -> AppProcess:
+        app = wayland_program(self.compositor, program)
         self._stack.callback(app.close)
         return app
 
@@ -101,14 +75,14 @@ class WaylandGuest:
             file.write(data)
             file.seek(0)
             argv = ["wl-copy", "-f", "-t", mime, *_primary(selection)]
-            process = spawn(in_tree(*argv), stdin=file, env=self.compositor.environment)
+            process = spawn(argv, stdin=file, env=self.compositor.environment)
         self._owners.append(lambda: stop(process))
         self._stack.callback(stop, process)
 
     async def _anything(self, selection: Selection) -> bool:
         """Whether a paste would end: KWin 5.27 never tells that nothing is there."""
         process = await asyncio.create_subprocess_exec(
-            *in_tree("wl-paste", "-l", *_primary(selection)),
+            *("wl-paste", "-l", *_primary(selection)),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             env=self.compositor.environment,
@@ -126,7 +100,7 @@ class WaylandGuest:
             raise DesktopError("the clipboard is empty")
         argv = ["wl-paste", "-n", "-t", mime or MIME_TYPES[fmt][0], *_primary(selection)]
         process = await asyncio.create_subprocess_exec(
-            *in_tree(*argv),
+            *argv,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=1 << 22,
@@ -169,7 +143,7 @@ async def wayland_desk(
     listener = Listener()
     async with AsyncExitStack() as stack:
         wayland = WaylandDesktop(
-            compositor.socket, listener, listener, listener.lost.append, patience
+            str(compositor.socket), listener, listener, listener.lost.append, patience
         )
         await wayland.open()
         stack.push_async_callback(wayland.close)

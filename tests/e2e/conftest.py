@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab_guest import C_PEER, Guest
+from tests.support.lab_guest import C_DAEMON, C_PEER, C_SESSION, Guest
 from tests.support.tools import require
 from vdagent.lab.lab_process import LabProcess
 from vdagent.lab.viewer_process import ViewerProcess
 
 TRACE = ("--trace", "virtio_serial_*")
 
-not_with_the_c_peer = pytest.mark.skipif(C_PEER, reason="the C peer does not do this")
+not_with_the_c_peer = pytest.mark.skipif(C_PEER, reason="neither half of the C peer does this")
+not_with_the_c_daemon = pytest.mark.skipif(C_DAEMON, reason="the C daemon does not do this")
+not_with_the_c_session = pytest.mark.skipif(C_SESSION, reason="the C session does not do this")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import not_with_the_c_peer
+from tests.e2e.conftest import not_with_the_c_peer, not_with_the_c_session
 from tests.support.lab_guest import Guest
 from tests.support.lab_images import png
 from tests.support.processes import wait_for
@@ -142,7 +142,7 @@ def test_a_viewer_that_never_answers_leaves_no_paste_hanging(running: Guest) -> 
     assert running.desktop.paste("UTF8_STRING").decode() == TEXT
 
 
-@not_with_the_c_peer
+@not_with_the_c_session
 def test_an_application_that_never_answers_leaves_no_viewer_hanging(running: Guest) -> None:
     since = running.viewer.mark()
     owner = running.desktop.start(sys.executable, "-m", "tests.support.lab_stuck_owner")

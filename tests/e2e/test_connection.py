@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import not_with_the_c_peer
-from tests.support.lab_guest import C_PEER, Guest
+from tests.e2e.conftest import not_with_the_c_daemon, not_with_the_c_session
+from tests.support.lab_guest import C_SESSION, Guest
 from tests.support.processes import stop, wait_for
 
 OPENED = "virtio_serial_handle_control_message event 6, value 1"
@@ -26,10 +26,9 @@ def test_the_daemon_opens_the_port_and_closes_it(guest: Guest) -> None:
     assert stop(daemon) == 0
     guest.viewer.wait("agent-connected", predicate=lambda e: not e["connected"], since=since)
     assert CLOSED in guest.lab.trace()
-    assert C_PEER or session.poll() is None  # ours waits for the next daemon
+    assert C_SESSION or session.poll() is None  # ours waits for the next daemon
 
 
-@not_with_the_c_peer  # keeps the port open
 def test_the_port_is_closed_when_the_last_session_leaves(guest: Guest) -> None:
     guest.viewer.connect(guest.lab.uri)
     guest.daemon()
@@ -40,7 +39,7 @@ def test_the_port_is_closed_when_the_last_session_leaves(guest: Guest) -> None:
     guest.viewer.wait("agent-connected", predicate=lambda e: not e["connected"], since=since)
 
 
-@not_with_the_c_peer  # announces twice, and bits that this version does not know
+@not_with_the_c_daemon  # announces twice, and bits that this version does not know
 def test_what_is_announced(running: Guest) -> None:
     assert running.viewer.wait_announced() == [
         *("MOUSE_STATE", "MONITORS_CONFIG", "REPLY", "CLIPBOARD_BY_DEMAND", "CLIPBOARD_SELECTION"),
@@ -58,7 +57,7 @@ def works(guest: Guest, text: str, since: int) -> None:
     assert guest.viewer.wait("guest-data", since=since)["text"] == text
 
 
-@not_with_the_c_peer  # gives up after the second hang-up
+@not_with_the_c_daemon  # gives up after the second hang-up
 def test_the_host_hangs_up(running: Guest) -> None:
     since = running.viewer.mark()
     running.lab.qmp("chardev-change", id="vdagent", backend={"type": "null", "data": {}})
@@ -70,7 +69,7 @@ def test_the_host_hangs_up(running: Guest) -> None:
     works(running, "after the hang-up", since)
 
 
-@not_with_the_c_peer  # ends when its port is gone
+@not_with_the_c_daemon  # ends when its port is gone
 def test_the_port_is_unplugged_and_plugged_in(running: Guest) -> None:
     since = running.viewer.mark()
     running.lab.qmp("device_del", id="vdport")
@@ -81,7 +80,7 @@ def test_the_port_is_unplugged_and_plugged_in(running: Guest) -> None:
     works(running, "after the unplugging", since)
 
 
-@not_with_the_c_peer  # forgets to offer it again
+@not_with_the_c_session  # releases it
 def test_the_viewer_comes_back_and_gets_the_offer(running: Guest) -> None:
     running.copy(b"copied while the first viewer was there")
     running.viewer.do("disconnect")
@@ -100,7 +99,7 @@ def test_a_viewer_that_leaves_takes_its_offer_along(running: Guest) -> None:
     wait_for(lambda: not running.desktop.targets(), 10, "end of the offer")
 
 
-@not_with_the_c_peer
+@not_with_the_c_session  # ends with its daemon
 def test_the_daemon_is_restarted(guest: Guest) -> None:
     guest.viewer.connect(guest.lab.uri)
     daemon = guest.daemon()
@@ -113,7 +112,7 @@ def test_the_daemon_is_restarted(guest: Guest) -> None:
     works(guest, "after the restart", since)
 
 
-@not_with_the_c_peer
+@not_with_the_c_session  # tells only what is copied after its start
 def test_the_session_is_restarted(guest: Guest) -> None:
     guest.viewer.connect(guest.lab.uri)
     guest.daemon()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import not_with_the_c_peer
+from tests.e2e.conftest import not_with_the_c_daemon, not_with_the_c_peer, not_with_the_c_session
 from tests.support.lab_guest import Guest
 from tests.support.processes import stop, wait_for
 
@@ -108,7 +108,7 @@ def test_three_at_once_one_of_them_large(drop: Drop, record_property: Any) -> No
         assert sha256(drop.target / name) == sha256(source)
 
 
-@not_with_the_c_peer
+@not_with_the_c_session  # only where a distribution has patched it
 @pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "..", "a/../../escaped"])
 def test_a_name_that_leads_out_of_the_directory(drop: Drop, name: str) -> None:
     """CVE-2026-57966."""
@@ -122,7 +122,7 @@ def test_a_name_that_leads_out_of_the_directory(drop: Drop, name: str) -> None:
     assert drop.finished("after", since) is None
 
 
-@not_with_the_c_peer
+@not_with_the_c_daemon  # announces no details
 def test_a_full_disk(small: Drop) -> None:
     small.start()
     (small.target / "there").write_bytes(bytes(TMPFS_SIZE // 2))
@@ -132,7 +132,7 @@ def test_a_full_disk(small: Drop) -> None:
     assert small.arrived == ["there"]
 
 
-@not_with_the_c_peer
+@not_with_the_c_peer  # neither details nor a figure
 def test_a_disk_that_fills_up_meanwhile(small: Drop) -> None:
     small.start()
     remount = ["mount", "-o", f"remount,size={LARGE * 2}", str(small.target)]
@@ -170,7 +170,6 @@ def test_the_session_ends(drop: Drop) -> None:
     wait_for(lambda: not drop.arrived, 10, "end of the partial file")
 
 
-@not_with_the_c_peer
 def test_the_clipboard_works_meanwhile(drop: Drop) -> None:
     drop.start()
     since = drop.send_large()

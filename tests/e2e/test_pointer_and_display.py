@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import not_with_the_c_peer
+from tests.e2e.conftest import not_with_the_c_daemon
 from tests.support.lab_guest import (
     ABS_X,
     ABS_Y,
@@ -59,14 +59,14 @@ def test_every_frame_ends_with_syn(pointing: Guest) -> None:
     assert pointing.input_events()[-1] == InputEvent(0, 0, 0)
 
 
-@not_with_the_c_peer  # 0.22.1 refuses the sizes in millimetres that spice-gtk adds
+@not_with_the_c_daemon  # 0.22.1 refuses the sizes in millimetres that spice-gtk adds
 def test_the_desktop_takes_the_size_of_the_viewers_window(running: Guest) -> None:
     assert running.desktop.size() != (1000, 700)
     running.viewer.do("resize", monitors=[[1000, 700, 0, 0]])
     wait_for(lambda: running.desktop.size() == (1000, 700), 10, "a desktop of 1000x700")
 
 
-@not_with_the_c_peer
+@not_with_the_c_daemon
 def test_the_pointer_reaches_the_corner_of_the_new_size(pointing: Guest) -> None:
     pointing.viewer.do("resize", monitors=[[1000, 700, 0, 0]])
     wait_for(lambda: pointing.desktop.size() == (1000, 700), 10, "a desktop of 1000x700")

@@ -8,7 +8,6 @@ way, a resize and a file have to pass.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import struct
@@ -23,6 +22,7 @@ from typing import Any
 from tests.hostile.verdict import MEMORY_MIB, Refused, Verdict, deadline
 from tests.interop.desk import Desk
 from tests.support import wire
+from tests.support.app_process import AppProcess
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Closed
 from tests.support.wire import TEXT, Port, message, u32
@@ -105,22 +105,8 @@ def files_that_lie(desk: Desk) -> None:
 @contextlib.contextmanager
 def program(desk: Desk) -> Iterator[Callable[..., Any]]:
     """An X program that does as it is told (tests.support.x11_app)."""
-    argv = [sys.executable, "-m", "tests.support.x11_app", desk.display]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin and process.stdout
-    stdin, stdout = process.stdin, process.stdout
-
-    def do(command: str, **arguments: Any) -> Any:
-        stdin.write(json.dumps({"do": command, **arguments}).encode() + b"\n")
-        stdin.flush()
-        return json.loads(stdout.readline())
-
-    try:
-        yield do
-    finally:
-        stop(process)
-        stdin.close()
-        stdout.close()
+    with contextlib.closing(AppProcess("x11_app", desk.display)) as app:
+        yield app.ask
 
 
 def offered(desk: Desk) -> tuple[int, ...]:

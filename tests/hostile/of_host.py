@@ -135,6 +135,17 @@ def never_reads(rig: Rig, agent: Agent) -> None:
     rig.host.hang_up()
 
 
+def never_reads_while_sessions_come(rig: Rig, agent: Agent) -> None:
+    """Reads nothing, while a process connects in a loop and has a lot to offer each time."""
+    offers = frame(Uds.GRAB, 0, 0, u32(*range(1, 251))) * 200
+    with contextlib.suppress(OSError, TimeoutError, Closed):
+        for _ in range(400):
+            other = Agent(rig.socket)
+            say_anyway(other, wire.resolution(1024, 768) + offers)
+            other.frame(2)  # it is the active one, and all it said has been heard
+            other.close()
+
+
 def never_reads_and_sigterm(rig: Rig, agent: Agent) -> None:
     """Does not read, and the daemon is told to end: within a second."""
     agent.say(Uds.GRAB, 0, 0, u32(wire.TEXT))
@@ -205,6 +216,7 @@ ATTACKS = (
     closes_in_the_middle,
     closes_while_it_is_written_to,
     never_reads,
+    never_reads_while_sessions_come,
     never_reads_and_sigterm,
     unknown_types_without_end,
     floods_of_the_viewer,

@@ -116,7 +116,7 @@ def judge(attack: Attack, kind: str, directory: Path, attack_s: float = ATTACK_S
 
 def _after(rig: Rig, agent: Agent, problem: str, seconds: float, before_kib: int) -> Verdict:
     if (status := rig.daemon.poll()) is not None:
-        return Verdict(False, _end(status), seconds)
+        return Verdict(False, problem or _end(status), seconds)
     try:
         with deadline(SERVE_S):
             serves(rig, agent)

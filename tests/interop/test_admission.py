@@ -39,6 +39,17 @@ def test_root_may_speak_for_a_session(rig: LoginRig) -> None:
     rig.host.accept()
 
 
+@pytest.mark.skipif(not ROOT, reason="needs root")
+def test_agents_of_root_without_a_session_wait(rig: LoginRig) -> None:
+    agent = rig.serve_one()
+    first, second = rig.join(0), rig.join(0)
+    for early in (first, second):
+        early.send(wire.frame(Uds.REQUEST, 0, TEXT))
+        assert early.expect(Uds.DATA) == (0, TEXT, b"")
+    rig.host.send(wire.grab(0, TEXT))
+    agent.expect(Uds.GRAB)
+
+
 def test_a_second_agent_of_a_session_is_refused_and_the_first_undisturbed(rig: LoginRig) -> None:
     agent = rig.serve_one()
     rig.host.send(wire.grab(0, TEXT))

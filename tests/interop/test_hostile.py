@@ -130,7 +130,7 @@ def test_statuses_of_transfers_nobody_started(rig: Rig) -> None:
     before = rig.memory_kib()
     agent.send(b"".join(frame(Uds.FILE_STATUS, i, 0) for i in range(20_000, 60_000)))
     assert agent.fence() == []
-    assert rig.memory_kib() - before < 1000
+    assert rig.memory_kib() - before < 1500
     rig.still_serves(agent)
 
 

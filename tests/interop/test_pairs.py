@@ -259,3 +259,18 @@ def test_pair(daemon: str, session: str, scenario: Callable[[Desk], None], tmp_p
             assert process.poll() is None
         for log in ("daemon.log", "session.log"):
             assert "Traceback" not in (tmp_path / log).read_text()
+
+
+@pytest.mark.parametrize("daemon", ["ours", "C"])
+def test_what_was_copied_before_the_viewer_came_is_offered_to_it(
+    daemon: str, tmp_path: Path
+) -> None:
+    """By the daemon, or by the session if the daemon forgets."""
+    with Desk(tmp_path, daemon, "ours") as desk:
+        desk.greet()
+        desk.copy(WORDS)
+        assert TEXT in desk.offered()
+        desk.host.send(wire.message(Port.CLIENT_DISCONNECTED, b"", wire.SERVER))
+        desk.host.send(wire.announce(True))
+        assert TEXT in desk.offered()
+        assert desk.fetch(TEXT) == WORDS

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.backends.wayland_desks import WaylandApp
+from tests.backends.wayland_desks import wayland_program
 from tests.support import compositors, wire
 from tests.support.agent_processes import AgentProcess
 from tests.support.compositors import Compositor
@@ -141,7 +141,7 @@ async def test_the_pointer_lands_where_the_viewer_put_it(
     with session_of(tmp_path, kind, heads) as (compositor, rig), ExitStack() as stack:
         scaled = Scaled(rig)
         wait_for(lambda: scaled.monitors() == side_by_side(heads), what="the wanted layout")
-        app, desktop = WaylandApp(compositor, "wayland_pointer"), scaled.desktop()
+        app, desktop = wayland_program(compositor, "wayland_pointer"), scaled.desktop()
         stack.callback(app.close)
         assert await app.show() == len(heads)
         for display, head in enumerate(heads):

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.packaging.conftest import DATA, TREE, run
 from tests.support.processes import spawn, wait_for
 from tests.support.tools import require
 from vdagent import cli, install, options
+from vdagent.config import example
+from vdagent.config.keys import KEYS
 
 SYSTEM, USER = DATA / "systemd/system", DATA / "systemd/user"
 MAX_EXPOSURE = 1.2
@@ -114,6 +117,7 @@ def test_scripts_of_packages() -> None:
     require("shellcheck")
     debian = [TREE / "packaging/debian" / name for name in ("postinst", "prerm", "postrm")]
     run("shellcheck", "-s", "sh", *debian, TREE / "packaging/dev-setup.sh")
+    run("shellcheck", TREE / "tests/support/in-debian.sh", *(TREE / ".ci").iterdir())
     alpine, arch = TREE / "packaging/alpine", TREE / "packaging/arch"
     run("shellcheck", alpine / "APKBUILD", alpine / "vdagent.pre-install")
     run("shellcheck", "-s", "bash", arch / "PKGBUILD")
@@ -198,6 +202,21 @@ def test_makepkg_can_read_its_recipe(tmp_path: Path) -> None:
     run("bash", "-n", TREE / "packaging/alpine/APKBUILD")
 
 
+def test_the_example_is_made_from_the_schema() -> None:
+    """`python -m vdagent.config.example` makes it."""
+    text = (DATA / "config/config.toml.example").read_text()
+    assert text == "\n".join(example.lines()) + "\n"
+    # And says of each setting what counts without it.
+    for line in (found := re.findall(r"^#(.+ = .+)$", text, re.MULTILINE)):
+        tomllib.loads(line)
+    assert len(found) == len(KEYS) + 1
+
+
+def test_the_units_reload() -> None:
+    for unit in ("system/vdagentd.service", "user/vdagent.service"):
+        assert "ExecReload=/usr/bin/vdagent reload\n" in (DATA / "systemd" / unit).read_text()
+
+
 def test_the_man_page() -> None:
     require("mandoc", "man")
     page = DATA / "man/vdagent.1"
@@ -207,6 +226,8 @@ def test_the_man_page() -> None:
     for option in (*options.DAEMON, *options.SESSION, *options.MONITOR, *install.INSTALL):
         assert f"Fl -{option.name}" in text, option.name
         assert not option.letter or f"Fl {option.letter} ," in text, option.name
+    for key in KEYS:
+        assert key.name in text
     for command in re.findall(r"^  ([a-z]+) ", cli.COMMANDS, re.MULTILINE):
         assert re.search(rf"^\.(Nm vdagent )?Cm .*\b{command}\b", text, re.MULTILINE), command
 
@@ -231,6 +252,9 @@ def test_bash_completes() -> None:
     assert completed("vdagent", "monitor", "--re") == ["--record", "--read"]
     assert completed("vdagent", "monitor", "--record", "x") == []
     assert completed("vdagent", "daemon", "-S", "x") == []
+    assert completed("vdagent", "clipboard", "to") == ["to-guest", "to-host"]
+    assert completed("vdagent", "config", "--j") == ["--json"]
+    assert completed("vdagent", "config", "show", "c") == []
 
 
 def test_fish_completes() -> None:
@@ -246,6 +270,7 @@ def test_fish_completes() -> None:
         return run("fish", "--no-config", "-c", script).splitlines()
 
     assert completed("vdagent unin") == ["uninstall\tundo that"]
+    assert completed("vdagent clipboard bo") == ["both\tboth ways"]
     assert [line.split("\t")[0] for line in completed("vdagent daemon --one")] == ["--one-session"]
     assert [line.split("\t")[0] for line in completed("spice-vdagentd --deb")] == ["--debug"]
 

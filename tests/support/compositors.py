@@ -8,38 +8,22 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+from tests.support.buses import CONFIG as BUS_CONFIG
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require
 from tests.support.xservers import xvfb
 
 START_S = 20.0
-# Another Debian whose compositors and wl-clipboard are to be used, see newest-tree.sh.
-TREE = os.environ.get("VDAGENT_TREE", "")
-ENTER_TREE = """\
-for part in dev proc sys tmp; do mount --rbind "/$part" "$0/$part" || exit 1; done
-exec chroot "$0" "$@"
-"""
+MONITORS = (sys.executable, "-m", "tests.support.mutter_monitors")
 SWAY_UID = 1000  # sway refuses to run as root; this user need not exist
-
-BUS_CONFIG = """\
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:path={path}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"""
 
 
 @dataclass
@@ -77,11 +61,31 @@ class Compositor:
         ).stdout
 
 
-def in_tree(*argv: str) -> list[str]:
-    """How to run a program that belongs to the compositor's system."""
-    if not TREE:
-        return list(argv)
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER_TREE, TREE, *argv]
+def _runnable(program: str, directory: Path) -> Path:
+    """A copy in `directory`: an installed KWin has capabilities, with which no container runs it.
+
+    The copy has none, and the same name, at which KWin looks.
+    """
+    copy = directory / program
+    shutil.copyfile(shutil.which(program) or "", copy)
+    copy.chmod(0o755)
+    return copy
+
+
+@cache
+def version(program: str) -> tuple[int, ...]:
+    """What a program on this machine says of itself, for what came or went with one."""
+    with tempfile.TemporaryDirectory() as directory:
+        said = subprocess.run(
+            [_runnable(program, Path(directory)), "--version"],
+            env={"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True,
+            text=True,
+            timeout=20,
+        ).stdout
+    found = re.search(r"\d+(\.\d+)*", said)
+    assert found, f"{program} --version: {said}"
+    return tuple(map(int, found[0].split(".")))
 
 
 def _environment(directory: Path) -> dict[str, str]:
@@ -155,7 +159,7 @@ def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compos
         for old in (runtime / "wayland-1", runtime / "wayland-1.lock", runtime / "ipc"):
             old.unlink(missing_ok=True)
         log = directory / "sway.log"
-        return _spawn_until(runtime / "wayland-1", in_tree(*argv), environment | own, log)
+        return _spawn_until(runtime / "wayland-1", argv, environment | own, log)
 
     with _running(Compositor("sway", runtime, environment, start)) as compositor:
         yield compositor
@@ -184,12 +188,6 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
     runtime = directory / "kwin"
     runtime.mkdir()
     environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wl-kwin"}
-    # The installed file has capabilities, with which it cannot be run in a container; a copy has
-    # none. KWin looks at its own name.
-    program = runtime / "kwin_wayland"
-    installed = f"{TREE}/usr/bin/kwin_wayland" if TREE else shutil.which("kwin_wayland")
-    shutil.copyfile(installed or "", program)
-    program.chmod(0o755)
     own = {
         "XDG_CURRENT_DESKTOP": "KDE",
         "XDG_SESSION_TYPE": "wayland",
@@ -197,14 +195,21 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
         "KWIN_WAYLAND_NO_PERMISSION_CHECKS": "1",  # for the pointing device of the tests
         "LIBGL_ALWAYS_SOFTWARE": "1",
     }
-    argv = [str(program), "--virtual", "--width", "1280", "--height", "720"]
+    argv = [
+        str(_runnable("kwin_wayland", runtime)),
+        "--virtual",
+        "--width",
+        "1280",
+        "--height",
+        "720",
+    ]
     argv += ["--output-count", str(outputs), "--no-lockscreen", "--no-global-shortcuts"]
     argv += ["--socket", "wl-kwin"]
 
     def start() -> subprocess.Popen[bytes]:
         (runtime / "wl-kwin.lock").unlink(missing_ok=True)
         log = directory / "kwin.log"
-        return _spawn_until(runtime / "wl-kwin", in_tree(*argv), environment | own, log)
+        return _spawn_until(runtime / "wl-kwin", argv, environment | own, log)
 
     with (
         buses(runtime, environment),
@@ -214,7 +219,9 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
 
 
 @contextmanager
-def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compositor]:
+def mutter(
+    directory: Path, *monitors: str, x11: bool = False, no_monitor: bool = False
+) -> Iterator[Compositor]:
     """A Mutter with a virtual monitor for each of `monitors` (1280x720 by default), and XWayland."""
     require("mutter")
     runtime = directory / "mutter"
@@ -230,7 +237,7 @@ def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compo
         require("Xwayland")
     else:
         argv.append("--no-x11")
-    for monitor in monitors or ("1280x720",):
+    for monitor in () if no_monitor else monitors or ("1280x720",):
         argv += ["--virtual-monitor", monitor]
 
     def start() -> subprocess.Popen[bytes]:
@@ -239,7 +246,7 @@ def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compo
         log.unlink(missing_ok=True)
         for old in runtime.glob(".mutter-Xwaylandauth.*"):
             old.unlink()
-        process = _spawn_until(runtime / "wl-mutter", in_tree(*argv), environment | own, log)
+        process = _spawn_until(runtime / "wl-mutter", argv, environment | own, log)
         if x11:
             found = wait_for(
                 lambda: re.search(r"X11 display (:\d+)", log.read_text()), START_S, "XWayland"
@@ -257,11 +264,54 @@ def mutter(directory: Path, *monitors: str, x11: bool = False) -> Iterator[Compo
 
 
 @contextmanager
-def nested_mutter(directory: Path, *scales: int, logical: bool = False) -> Iterator[Compositor]:
-    """A Mutter in an X server, with monitors LVDS1 to LVDSn of these scales and with several modes.
+def mutter_with_modes(directory: Path, *scales: int, logical: bool = False) -> Iterator[Compositor]:
+    """A Mutter with monitors of several modes and of these scales, named by `mode_monitors`.
 
-    All start with 1280x720. They are laid out in physical pixels, unless `logical`.
+    All start with 1280x720. They are laid out in physical pixels, unless `logical`; newer Mutters
+    always lay out in logical ones.
     """
+    with (
+        _nested(directory, scales, logical) if _nests() else _cast(directory, scales) as compositor
+    ):
+        yield compositor
+
+
+def mode_monitors() -> tuple[str, str]:
+    """The connectors of the first two monitors of `mutter_with_modes`."""
+    return ("LVDS1", "LVDS2") if _nests() else ("Meta-0", "Meta-1")
+
+
+def _nests() -> bool:
+    """Whether Mutter can be run in an X server, with monitors to be tested with."""
+    return shutil.which("mutter") is None or version("mutter") < (49,)
+
+
+@contextmanager
+def _cast(directory: Path, scales: Sequence[int]) -> Iterator[Compositor]:
+    """Headless, with monitors as those of a remote desktop."""
+    require("mutter", "pipewire")
+    with mutter(directory, no_monitor=True) as compositor:
+        pipewire = spawn(["pipewire"], env=compositor.environment, log=directory / "pipewire.log")
+        try:
+            wait_for((compositor.directory / "pipewire-0").exists, START_S, "PipeWire")
+            monitors = spawn(
+                [*MONITORS, compositor.environment["DBUS_SESSION_BUS_ADDRESS"], *map(str, scales)],
+                cwd=Path(__file__).parents[2],
+                log=directory / "monitors.log",
+            )
+            try:
+                said = directory / "monitors.log"
+                wait_for(lambda: b"ready" in said.read_bytes(), START_S, "monitors")
+                yield compositor
+            finally:
+                stop(monitors)
+        finally:
+            stop(pipewire)
+
+
+@contextmanager
+def _nested(directory: Path, scales: Sequence[int], logical: bool) -> Iterator[Compositor]:
+    """In an X server, with monitors that Mutter has for its own tests."""
     require("mutter", "Xvfb")
     runtime = directory / "nested"
     runtime.mkdir()
@@ -284,7 +334,7 @@ def nested_mutter(directory: Path, *scales: int, logical: bool = False) -> Itera
     def start() -> subprocess.Popen[bytes]:
         (runtime / "wl-nested.lock").unlink(missing_ok=True)
         log = directory / "nested.log"
-        return _spawn_until(runtime / "wl-nested", in_tree(*argv), environment | own, log)
+        return _spawn_until(runtime / "wl-nested", argv, environment | own, log)
 
     with (
         xvfb(directory, "4096x4096") as server,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How does a test get a whole guest: lab, viewer, X desktop, daemon and session?
 
-E2E_AGENT=c in the environment puts the C peer's programs in place of ours. The tests that hold
-for both then say whether the lab and the tests themselves are right.
+E2E_AGENT=c in the environment puts the C peer's programs in place of ours, c-daemon or c-session one of
+them. The tests that hold for both then say whether the lab and the tests themselves are right, and
+whether either half of ours serves a real viewer with the other's.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from vdagent.lab.desktop import XDesktop
 from vdagent.lab.lab_process import LabProcess
 from vdagent.lab.viewer_process import ViewerProcess
 
-C_PEER: Final = os.environ.get("E2E_AGENT") == "c"
+_AGENT: Final = os.environ.get("E2E_AGENT", "ours")
+C_DAEMON: Final = _AGENT in ("c", "c-daemon")
+C_SESSION: Final = _AGENT in ("c", "c-session")
+C_PEER: Final = C_DAEMON or C_SESSION
 
 DAEMON: Final = (
-    ("/usr/sbin/spice-vdagentd",) if C_PEER else (sys.executable, "-m", "vdagent", "daemon")
+    ("/usr/sbin/spice-vdagentd",) if C_DAEMON else (sys.executable, "-m", "vdagent", "daemon")
 )
 SESSION: Final = (
-    ("/usr/bin/spice-vdagent",) if C_PEER else (sys.executable, "-m", "vdagent", "session")
+    ("/usr/bin/spice-vdagent",) if C_SESSION else (sys.executable, "-m", "vdagent", "session")
 )
 
 EV_SYN, EV_KEY, EV_REL, EV_ABS = range(4)
@@ -83,18 +87,20 @@ class Guest:
     def new_viewer(self) -> ViewerProcess:
         return self._stack.enter_context(ViewerProcess())
 
-    def daemon(self) -> subprocess.Popen[bytes]:
+    def daemon(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the daemon and wait for its socket."""
         where = ("-s", self.lab.port, "-S", self.socket, "-u", self.fifo)
-        process = spawn([*DAEMON, "-x", "-X", "-f", *where], log=self.log)
+        process = spawn([*DAEMON, "-x", "-X", "-f", *where, *options], log=self.log)
         self._stack.callback(stop, process)
         wait_for(self.socket.exists, 10, f"daemon's socket; see {self.log}")
         return process
 
-    def session(self) -> subprocess.Popen[bytes]:
+    def session(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the session agent on the X desktop."""
         where = ("-s", self.lab.port, "-S", self.socket)
-        process = spawn([*SESSION, "-x", *where], log=self.log, env=self.desktop.environment)
+        process = spawn(
+            [*SESSION, "-x", *where, *options], log=self.log, env=self.desktop.environment
+        )
         self._stack.callback(stop, process)
         return process
 

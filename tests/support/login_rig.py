@@ -59,6 +59,7 @@ class LoginRig:
         self.directory, self._stack = directory, stack
         self.log = directory / "log"
         self.socket = directory / "agent"
+        self.config = directory / "config.toml"  # the system's settings
         os.mkfifo(directory / "uinput")
         self._uinput = os.open(directory / "uinput", os.O_RDWR | os.O_NONBLOCK)
         stack.callback(os.close, self._uinput)
@@ -75,7 +76,7 @@ class LoginRig:
 
     def start_daemon(self, *options: str, wait: str = SERVED, **environment: str) -> None:
         argv: list[str | Path] = [sys.executable, "-m", "vdagent", "daemon", "-x", "-d", *options]
-        argv += ["-s", self.directory / "port", "-S", self.socket]
+        argv += ["-s", self.directory / "port", "-S", self.socket, "--config", self.config]
         argv += ["-f", "-u", self.directory / "uinput"]
         environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.bus.address, **environment}
         self.daemon = spawn(argv, log=self.log, env=environment)

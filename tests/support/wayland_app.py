@@ -8,7 +8,6 @@ data-control: what wl-copy cannot do (several types in one copy, silence, half a
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import sys
@@ -19,6 +18,7 @@ from pywayland.client.display import Display
 from pywayland.protocol.ext_data_control_v1 import ExtDataControlManagerV1
 from pywayland.protocol.wayland import WlSeat
 
+from tests.support.app_process import Commands
 from vdagent.backends.wayland.generated.wlr_data_control_unstable_v1 import ZwlrDataControlManagerV1
 
 MANAGERS = {m.name: m for m in (ZwlrDataControlManagerV1, ExtDataControlManagerV1)}
@@ -49,22 +49,15 @@ class App:
             self.managers[interface] = registry.bind(number, kind, min(version, kind.version))
 
     def run(self) -> None:
-        pending = b""
+        commands = Commands(self)
         while True:
             self.display.flush()
             ready, _, _ = select.select([0, self.display.get_fd()], [], [])
             if self.display.get_fd() in ready:
                 self.display.read()
                 self.display.dispatch()
-            if 0 in ready:
-                part = os.read(0, 1 << 20)
-                if not part:
-                    return
-                pending += part
-                *lines, pending = pending.split(b"\n")
-                for line in lines:
-                    command = json.loads(line)
-                    print(json.dumps(getattr(self, command.pop("do"))(**command)), flush=True)
+            if 0 in ready and not commands.obey():
+                return
 
     # Commands.
 

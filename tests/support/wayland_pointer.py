@@ -58,13 +58,8 @@ class PointerApp(App):
         (self.shm,) = self.found[WlShm.name]
         (self.shell,) = self.found[XdgWmBase.name]
         self.shell.dispatcher["ping"] = lambda shell, serial: shell.pong(serial)
+        self.virtual_manager, self.fake_input = virtual.name, fake.name
         self.virtual = self.fake = self.pointer = None
-        if virtual.name in self.found:
-            self.virtual = self.found[virtual.name][0].create_virtual_pointer(self.seats[0])
-        else:
-            self.fake = self.found[fake.name][0]
-            self.fake.authenticate("tests", "where does the pointer arrive?")
-        self.display.roundtrip()
 
     def on_global(self, registry: Any, number: int, interface: str, version: int) -> None:
         super().on_global(registry, number, interface, version)
@@ -77,8 +72,10 @@ class PointerApp(App):
 
     # Commands.
 
-    def show(self) -> int:
-        """Fill every output; how many there are."""
+    def show(self, device: bool = True) -> int:
+        """Fill every output; how many there are. Without `device` the seat has one already."""
+        if device:
+            self._make_device()
         for output in self.found[WlOutput.name]:
             self._fill(output)
         for _ in range(5):
@@ -124,6 +121,11 @@ class PointerApp(App):
         elif self.at is not None:
             self.at = (self.at[0], x, y)
 
+    def where(self) -> tuple[str, float, float] | None:
+        """Output and logical position of the pointer."""
+        self.display.roundtrip()
+        return self.at
+
     def move(self, x: int, y: int, width: int, height: int) -> tuple[str, float, float] | None:
         """Move to x, y of a device with this range; output and logical position there."""
         if self.virtual is not None:
@@ -135,6 +137,15 @@ class PointerApp(App):
         for _ in range(3):
             self.display.roundtrip()
         return self.at
+
+    def _make_device(self) -> None:
+        if self.virtual_manager in self.found:
+            (manager,) = self.found[self.virtual_manager]
+            self.virtual = manager.create_virtual_pointer(self.seats[0])
+        else:
+            (self.fake,) = self.found[self.fake_input]
+            self.fake.authenticate("tests", "where does the pointer arrive?")
+        self.display.roundtrip()
 
     def _size(self) -> tuple[int, int]:
         """The logical size of all outputs together."""

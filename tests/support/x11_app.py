@@ -7,8 +7,6 @@ with one JSON line; meanwhile it serves what it owns.
 
 from __future__ import annotations
 
-import json
-import os
 import select
 import sys
 from collections.abc import Sequence
@@ -16,6 +14,8 @@ from typing import Any
 
 from Xlib import X, Xatom, display
 from Xlib.protocol import event
+
+from tests.support.app_process import Commands
 
 INCREMENT = 65536
 
@@ -35,7 +35,7 @@ class App:
         self.atom = self.display.intern_atom
 
     def run(self) -> None:
-        pending = b""
+        commands = Commands(self)
         while True:
             while self.display.pending_events():
                 self.handle(self.display.next_event())
@@ -43,15 +43,8 @@ class App:
             if self.display.pending_events():
                 continue
             ready, _, _ = select.select([0, self.display.fileno()], [], [], 5)
-            if 0 in ready:
-                part = os.read(0, 1 << 20)
-                if not part:
-                    return
-                pending += part
-                *lines, pending = pending.split(b"\n")
-                for line in lines:
-                    command = json.loads(line)
-                    print(json.dumps(getattr(self, command.pop("do"))(**command)), flush=True)
+            if 0 in ready and not commands.obey():
+                return
 
     # Commands.
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -55,7 +56,7 @@ class _Login(Login):
             self.requested = False
         self.hint = hint
         self.id = str(properties["Id"])
-        self.uid = properties["User"][0]
+        self.uid = int(properties["User"][0])
         self.is_user = properties.get("Class", "user") == "user"
         self.locked = hint or self.requested
 
@@ -100,7 +101,8 @@ class Logind:
         while True:
             await self._connected.wait()
             try:
-                return await self._session_of(pid, uid)
+                with _making_sense():
+                    return await self._session_of(pid, uid)
             except DesktopError as error:
                 log.debug("%s; asking again", error)
                 await asyncio.sleep(FIRST_RETRY_S)
@@ -169,7 +171,8 @@ class Logind:
             self._changed.clear()
             patience = None
             try:
-                await self._read()
+                with _making_sense():
+                    await self._read()
             except BusError as error:
                 self._connected.clear()
                 self._complain(str(error))
@@ -275,6 +278,15 @@ class Logind:
             self._complaint = text
             known = "going by what was known last" if self.is_there else "not tracking sessions"
             log.warning("%s; %s until it is there", text, known)
+
+
+@contextmanager
+def _making_sense() -> Iterator[None]:
+    """BusError for answers of other types than logind's."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BusError(f"logind: an answer that makes no sense: {error!r}") from None
 
 
 def _is_answer(error: BusError) -> bool:

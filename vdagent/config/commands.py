@@ -79,10 +79,8 @@ def clipboard(word: str, system: str) -> int:
 def _switch(word: str, paths: Paths) -> None:
     if not paths.login:
         raise SystemFault("clipboard: XDG_RUNTIME_DIR names no directory of this login")
-    path = Path(paths.login)
     if word == "on":
-        path.unlink(missing_ok=True)
-        return
+        return _write(Path(paths.login), "")
     wanted = WAYS.NAMES[word]
     lasting = ConfigFiles(paths._replace(login="")).load()
     limit = lasting["clipboard.direction"]
@@ -92,11 +90,18 @@ def _switch(word: str, paths: Paths) -> None:
         at = WAYS.name(of_system.value)
         raise SystemFault(f'clipboard: it is locked at "{at}" by {limit.locked}')
     primary: Direction = lasting.value("clipboard.primary") & wanted
-    text = (
+    _write(
+        Path(paths.login),
         "# Written by `vdagent clipboard`, which `vdagent clipboard on` undoes.\n"
-        f"[clipboard]\ndirection = {WAYS.write(wanted)}\nprimary = {WAYS.write(primary)}\n"
+        f"[clipboard]\ndirection = {WAYS.write(wanted)}\nprimary = {WAYS.write(primary)}\n",
     )
+
+
+def _write(path: Path, text: str) -> None:
+    """Put it there in one step; no file for no text."""
     try:
+        if not text:
+            return path.unlink(missing_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}")
         new.write_text(text)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from ..handlers.policy import ClipboardPolicy, FilePolicy
 from ..protocol.constants import ClipboardType
 from .configuration import Configuration
-from .keys import TYPES
+from .keys import BY_NAME, TYPES
+from .kinds import Way
 
 _NUMBERS = dict(zip(TYPES, sorted(ClipboardType)[1:], strict=True))
 
@@ -36,3 +37,16 @@ def save_directory(config: Configuration) -> str | None:
     """Where files go, None for the default of this desktop."""
     directory: str = config.value("files.directory")
     return None if directory == "auto" else directory
+
+
+def held_back(config: Configuration) -> str:
+    """What does not pass by the settings, for people; "" where everything does."""
+    found = []
+    for name, key in (("clipboard", "clipboard.direction"), ("PRIMARY", "clipboard.primary")):
+        if (way := config.value(key)) != BY_NAME[key].default:
+            found.append(f"{name} {Way().name(way)}")
+    if left_out := [name for name in TYPES if name not in config.value("clipboard.types")]:
+        found.append(f"no {', '.join(left_out)} in the clipboard")
+    if not config.value("files.enabled"):
+        found.append("files off")
+    return ", ".join(found)

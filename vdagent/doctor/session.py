@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
+from ..options import SOCKET
 from .finding import Finding, Scope, Status
 
 # How a desktop that does not honour /etc/xdg/autostart starts a program at log-in.
@@ -35,8 +35,8 @@ SIGNS = {
     "WAYFIRE_SOCKET": "wayfire",
     "I3SOCK": "i3",
 }
-ANYWHERE = "vdagent session; at every log-in: systemctl --user enable --now vdagent.service"
-PROGRAMS = ("spice-vdagent", "vdagent")
+UNIT = "vdagent session; at every log-in: systemctl --user enable --now vdagent.service"
+BY_HAND = "vdagent session; at every log-in: add that line to what your desktop starts"
 
 
 def mine(status: Status) -> list[Status]:
@@ -53,7 +53,7 @@ def examine(scope: Scope, status: Status) -> list[Finding]:
     if not any(session["desktop"] for session in sessions):
         hint = "see its messages: vdagent session --foreground --debug"
         return [Finding("session agent", False, "it has not reported any screen", hint)]
-    return [_agent(scope, status, sessions), _turn(status, sessions)]
+    return [_agent(scope, status, sessions), _turn(status, sessions), *_settings(sessions)]
 
 
 def without_status(scope: Scope) -> Finding:
@@ -67,18 +67,19 @@ def without_status(scope: Scope) -> Finding:
 
 
 def _none(scope: Scope, detail: str) -> Finding:
-    return Finding("session agent", False, detail, start_hint(scope.environment))
+    return Finding("session agent", False, detail, start_hint(scope))
 
 
-def start_hint(environment: Mapping[str, str]) -> str:
+def start_hint(scope: Scope) -> str:
     """The line that makes this desktop start the session agent."""
+    environment = scope.environment
     desktops = environment.get("XDG_CURRENT_DESKTOP", "").lower().split(":")
     desktops += [environment.get("DESKTOP_SESSION", "").lower()]
     desktops += [name for variable, name in SIGNS.items() if environment.get(variable)]
     for name in desktops:
         if name in AUTOSTART:
             return f"let {name} start it: {AUTOSTART[name]}; and now: vdagent session"
-    return ANYWHERE
+    return UNIT if scope.has_systemd else BY_HAND
 
 
 def _processes(scope: Scope) -> list[tuple[int, str]]:
@@ -90,9 +91,22 @@ def _processes(scope: Scope) -> list[tuple[int, str]]:
         words = scope.read(f"/proc/{entry}/cmdline").split("\0")
         names = [os.path.basename(word) for word in words[:3]]
         ours = "vdagent" in names and "session" in words[:4]
-        if (ours or "spice-vdagent" in names) and _is_mine(scope.path(f"/proc/{entry}")):
+        if not (ours or "spice-vdagent" in names) or _socket_of(words) != scope.socket:
+            continue
+        if _is_mine(scope.path(f"/proc/{entry}")):
             found.append((int(entry), "vdagent session" if ours else "spice-vdagent"))
     return found
+
+
+def _socket_of(words: list[str]) -> str:
+    """The daemon's socket such a process was told of: -S PATH, -SPATH, --vdagentd-socket PATH, =PATH."""
+    for number, word in enumerate(words):
+        if word in ("-S", "--vdagentd-socket"):
+            return words[number + 1] if number + 1 < len(words) else ""
+        for start in ("--vdagentd-socket=", "-S"):
+            if word.startswith(start):
+                return word.removeprefix(start)
+    return SOCKET
 
 
 def _is_mine(directory: str) -> bool:
@@ -116,6 +130,13 @@ def _agent(scope: Scope, status: Status, sessions: list[Status]) -> Finding:
         name = "vdagent" if version else scope.read(f"/proc/{session['pid']}/comm") or "a process"
         texts.append(f"{name} (pid {session['pid']})")
     return Finding("session agent", True, ", ".join(texts))
+
+
+def _settings(sessions: list[Status]) -> list[Finding]:
+    """What somebody wanted so, and may have forgotten."""
+    held_back = dict.fromkeys(session["held_back"] for session in sessions)
+    hint = "see whose setting it is: vdagent config show; for now: vdagent clipboard both"
+    return [Finding("settings", None, f"in force: {what}", hint) for what in held_back if what]
 
 
 def _turn(status: Status, sessions: list[Status]) -> Finding:

@@ -60,6 +60,7 @@ class ClipboardHandler:
         self._guest: dict[Selection, _GuestOffer] = {}
         self._client: dict[Selection, tuple[int, ...]] = {}
         self._connected = False
+        self._is_foreign = False  # the daemon
         self._pastes = Pastes(lambda sel, type_: send(m.ClipboardRequest(sel, type_)))
         self._reads: set[asyncio.Task[None]] = set()
 
@@ -84,14 +85,18 @@ class ClipboardHandler:
 
     def connected(self) -> None:
         """A daemon is there: tell it what the guest has."""
-        self._connected = True
+        self._connected, self._is_foreign = True, False
         self._set_patience(Patience().first_s)
+        self._offer_everything()
+
+    def _offer_everything(self) -> None:
         for selection in self._guest:
             if types := self._leaving(selection):
                 self._send(m.ClipboardGrab(selection, types))
 
     def daemon_is_foreign(self) -> None:
-        """The daemon is not ours: it needs longer to the first byte."""
+        """The daemon is not ours: it needs longer to the first byte, and remembers no offers."""
+        self._is_foreign = True
         self._set_patience(FOREIGN_DAEMON_FIRST_S)
 
     def disconnected(self) -> None:
@@ -102,11 +107,21 @@ class ClipboardHandler:
             task.cancel()
 
     def client_disconnected(self, msg: m.ClientDisconnected | None = None) -> None:
-        """The client's offers end. What the guest owns stays; our daemon offers it to the next one."""
+        """The client's offers end. What the guest owns stays; our daemon offers it to the next one.
+
+        The C daemon says this also when a client comes without another having left.
+        """
         self._pastes.cancel()
         self._client.clear()
         for selection in Selection:
             self._drop_client_offer(selection)
+        if msg is not None:
+            self.client_came()
+
+    def client_came(self) -> None:
+        """There may be another client. A foreign daemon has forgotten what the guest has."""
+        if self._is_foreign:
+            self._offer_everything()
 
     def _set_patience(self, first_s: float) -> None:
         self._first_s = first_s
@@ -119,6 +134,11 @@ class ClipboardHandler:
         selection = _selection(msg.selection)
         if selection is not None:
             self._client[selection] = msg.types
+            self._pastes.copied(selection)
+            if self._owner[selection] is Owner.GUEST:
+                self._owner[selection] = (
+                    Owner.NONE
+                )  # for the client, whoever may have its copy here
             self._offer_to_guest(selection)
 
     def _offer_to_guest(self, selection: Selection) -> None:
@@ -144,7 +164,7 @@ class ClipboardHandler:
     def request(self, msg: m.ClipboardRequest) -> None:
         """The client pastes: read it from the guest, and answer whatever happens."""
         selection, fmt = _selection(msg.selection), format_of(msg.type)
-        if selection is None or fmt is None or msg.type not in self._leaving(selection):
+        if selection is None or fmt is None or not self._is_offered(selection, msg.type):
             self._send(m.Clipboard(msg.selection, msg.type, b""))
         elif len(self._reads) >= MAX_READS:
             log.warning("clipboard: %d reads at once, one more is refused", MAX_READS)
@@ -153,6 +173,9 @@ class ClipboardHandler:
             task = asyncio.ensure_future(self._read(selection, fmt, msg.type))
             self._reads.add(task)
             task.add_done_callback(self._reads.discard)
+
+    def _is_offered(self, selection: Selection, type_: int) -> bool:
+        return self._owner[selection] is Owner.GUEST and type_ in self._leaving(selection)
 
     async def _read(self, selection: Selection, fmt: Format, type_: int) -> None:
         data: Buffer = b""

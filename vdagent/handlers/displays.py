@@ -49,14 +49,22 @@ class Displays:
     def outputs(self, layout: Layout) -> dict[int, Output]:
         """Display id → output, of this layout."""
         by_name = {output.name: output for output in layout.outputs}
-        found = {}
+        found, unnamed = {}, []
         for display_id, (connector, index) in sorted(self._connectors.items()):
             name = zero_based(by_name, connector) if connector is not None else None
             if name in by_name:
                 found[display_id] = by_name[name]
-            elif connector is None and index < len(layout.outputs):
-                # No DRM device to ask (proprietary drivers): their outputs are in this order.
-                found[display_id] = layout.outputs[index]
+            elif connector is None:
+                unnamed.append((display_id, index))
+        # No DRM device to ask (proprietary drivers): outputs are in the order of the connectors, and
+        # of several cards, which all begin to count at 0, in that of the cards.
+        taken = {output.name for output in found.values()}
+        for display_id, index in unnamed:
+            candidates = (*layout.outputs[index : index + 1], *layout.outputs)
+            output = next((output for output in candidates if output.name not in taken), None)
+            if output is not None:
+                found[display_id] = output
+                taken.add(output.name)
         return found or dict(enumerate(layout.outputs))
 
     def known_ids(self) -> list[int]:

@@ -104,7 +104,7 @@ class FileProgress:
     def _show_progress(self) -> None:
         percent = min(99, 100 * self._arrived // max(self._size, 1))
         what = self._name if self._count == 1 else f"{self._count} files"
-        body = f"{megabytes(self._arrived)} of {megabytes(self._size)} MB"
+        body = f"{_megabytes(self._arrived)} of {_megabytes(self._size)} MB"
         self._show(Note(f"Receiving {what}", body, percent), self._cancel)
         self._after(NEXT_NOTE_S, self._show_progress)
 
@@ -160,5 +160,10 @@ class FileProgress:
             self._timer = None
 
 
-def megabytes(count: int) -> str:
+def size_text(count: int) -> str:
+    """A size for people."""
+    return f"{_megabytes(count)} MB" if count >= 100_000 else f"{count} bytes"
+
+
+def _megabytes(count: int) -> str:
     return f"{count / 1e6:.1f}" if count < 10_000_000 else f"{count // 1_000_000}"

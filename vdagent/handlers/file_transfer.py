@@ -18,7 +18,7 @@ from ..errors import ProtocolError, SystemFault, VdagentError
 from ..protocol import messages as m
 from ..protocol.constants import FileXferResult
 from ..protocol.udscs import FileXferDisable, Message
-from .file_progress import FileProgress, megabytes
+from .file_progress import FileProgress, size_text
 from .key_file import Announcement, read_announcement
 from .policy import FilePolicy
 
@@ -39,6 +39,8 @@ DISK_S = 60.0
 # cancelled only along with its next message, whenever that is.
 CLIENT_S = 120.0
 CLOSE_S = 2.0
+# So many refused files are worth a line each in the log.
+REFUSALS_SAID = 20
 SWITCHED_OFF = "files are switched off in the settings"
 
 
@@ -98,6 +100,7 @@ class FileTransferHandler:
         self._transfers: dict[int, _Transfer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._disabled = False
+        self._refusals = 0  # of this connection
         self._queued = 0
         self._trickle: asyncio.TimerHandle | None = None  # set while reading is paused
 
@@ -118,7 +121,7 @@ class FileTransferHandler:
             return self._refuse(msg.id, file.name, SWITCHED_OFF, FileXferResult.DISABLED)
         limit = self._policy.max_bytes
         if limit is not None and file.size > limit:
-            problem = f"it has {megabytes(file.size)} MB, the settings allow {megabytes(limit)}"
+            problem = f"it has {size_text(file.size)}, the settings allow {size_text(limit)}"
             return self._refuse(msg.id, file.name, problem)
         if len(self._transfers) >= self._policy.transfers:
             problem = f"{len(self._transfers)} files are on their way already"
@@ -132,7 +135,9 @@ class FileTransferHandler:
     def _refuse(
         self, id_: int, name: str, problem: str, result: FileXferResult = FileXferResult.ERROR
     ) -> None:
-        log.warning("files: refused %r: %s", name, problem)
+        self._refusals += 1
+        level = logging.WARNING if self._refusals <= REFUSALS_SAID else logging.DEBUG
+        log.log(level, "files: refused %r: %s", name, problem)
         self._tell(id_, result)
         self._progress.refused(name, problem)
 
@@ -174,6 +179,7 @@ class FileTransferHandler:
     def connected(self) -> None:
         """A daemon is there."""
         self._disabled = False
+        self._refusals = 0
 
     def disconnected(self) -> None:
         """The daemon has gone: nobody to tell."""

@@ -22,48 +22,16 @@ LARGEST: Final = (1920, 1200)
 _START_TIMEOUT_S: Final = 10.0
 
 
-class XDesktop:
-    """An Xvfb at a display number that was free; `environment` is for programs on it."""
+class XPrograms:
+    """Programs on the X server `display`; `environment` is theirs."""
 
-    def __init__(self, log: Path) -> None:
-        if (xvfb := shutil.which("Xvfb")) is None:
-            raise SystemFault("Xvfb is not there", "on Debian: apt install xvfb")
-        reader, writer = os.pipe()
-        width, height = LARGEST
-        with log.open("ab") as sink:
-            self._process = subprocess.Popen(
-                [
-                    *(xvfb, "-displayfd", str(writer), "-screen", "0", f"{width}x{height}x24"),
-                    *("-nolisten", "tcp", "-noreset", "+extension", "RANDR"),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                pass_fds=(writer,),
-                preexec_fn=die_with_parent,
-            )
-        os.close(writer)
-        self.display = f":{self._number(reader)}"
+    def __init__(self, display: str) -> None:
+        self.display = display
         self.environment = {
             name: value
             for name, value in os.environ.items()
             if name not in ("WAYLAND_DISPLAY", "XAUTHORITY", "XDG_SESSION_ID", "XDG_SESSION_TYPE")
-        } | {"DISPLAY": self.display}
-
-    def _number(self, reader: int) -> str:
-        with os.fdopen(reader, "rb") as pipe:
-            ready, _, _ = select.select([pipe], [], [], _START_TIMEOUT_S)
-            number = pipe.readline().decode().strip() if ready else ""
-        if not number:
-            stop(self._process)
-            raise SystemFault("Xvfb does not start")
-        return number
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        stop(self._process)
+        } | {"DISPLAY": display}
 
     def run(self, *argv: str, stdin: bytes = b"", timeout_s: float = 20.0) -> bytes:
         """What a program on this desktop prints; SystemFault if it fails or takes too long."""
@@ -128,3 +96,42 @@ class XDesktop:
         if match is None:
             raise SystemFault("xrandr says no size")
         return int(match[1]), int(match[2])
+
+
+class XDesktop(XPrograms):
+    """An Xvfb at a display number that was free."""
+
+    def __init__(self, log: Path) -> None:
+        if (xvfb := shutil.which("Xvfb")) is None:
+            raise SystemFault("Xvfb is not there", "on Debian: apt install xvfb")
+        reader, writer = os.pipe()
+        width, height = LARGEST
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                [
+                    *(xvfb, "-displayfd", str(writer), "-screen", "0", f"{width}x{height}x24"),
+                    *("-nolisten", "tcp", "-noreset", "+extension", "RANDR"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                pass_fds=(writer,),
+                preexec_fn=die_with_parent,
+            )
+        os.close(writer)
+        super().__init__(f":{self._number(reader)}")
+
+    def _number(self, reader: int) -> str:
+        with os.fdopen(reader, "rb") as pipe:
+            ready, _, _ = select.select([pipe], [], [], _START_TIMEOUT_S)
+            number = pipe.readline().decode().strip() if ready else ""
+        if not number:
+            stop(self._process)
+            raise SystemFault("Xvfb does not start")
+        return number
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        stop(self._process)

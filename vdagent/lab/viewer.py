@@ -164,11 +164,18 @@ class Viewer:
 
     # Display
 
-    def do_resize(self, monitors: list[list[int]]) -> None:
-        """Ask for monitors [[width, height, x, y]...], the first being display 0."""
-        for number, (width, height, x, y) in enumerate(monitors):
-            self.main.update_display_enabled(number, True, False)
-            self.main.update_display(number, x, y, width, height, False)
+    def do_resize(self, monitors: list[list[int]], positions: bool = False) -> None:
+        """Ask for monitors [[width, height, x, y]...], the first being display 0, [] one that is off.
+
+        Without `positions` as a viewer with windows, which stand side by side wherever they are.
+        """
+        self.main.props.disable_display_position = not positions
+        self.main.props.disable_display_align = positions
+        for number, monitor in enumerate(monitors):
+            self.main.update_display_enabled(number, bool(monitor), False)
+            if monitor:
+                width, height, x, y = monitor
+                self.main.update_display(number, x, y, width, height, False)
         if not self.main.send_monitor_config():
             raise RuntimeError("the agent takes no monitor configuration")
 

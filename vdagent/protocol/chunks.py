@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ..errors import FramingError
 from .constants import ChunkPort, MessageType
-from .framing import FrameReader, Plan
+from .framing import Body, FrameReader, Plan
 
 CHUNK = Struct("<II")  # port, size
 MESSAGE = Struct("<IIQI")  # protocol, type, opaque, size
@@ -38,7 +38,7 @@ class ChunkSink(Protocol):
 
     def mouse(self, states: list[Mouse]) -> None: ...
     def plan(self, port: int, type_: int, size: int) -> Plan: ...
-    def whole(self, port: int, type_: int, body: bytearray) -> None: ...
+    def whole(self, port: int, type_: int, body: Body) -> None: ...
     def begin(self, type_: int, size: int, collected: bytearray) -> None: ...
     def part(self, view: memoryview) -> None: ...
     def end(self) -> None: ...
@@ -59,7 +59,7 @@ class _PortStream:
             type_ = 0  # nobody's: its body is skipped
         return self._sink.plan(self._port, type_, size)
 
-    def whole(self, header: tuple[Any, ...], body: bytearray) -> None:
+    def whole(self, header: tuple[Any, ...], body: Body) -> None:
         self._sink.whole(self._port, header[1], body)
 
     def begin(self, header: tuple[Any, ...], collected: bytearray) -> None:

@@ -27,11 +27,17 @@ def skip(size: int) -> Plan:
     return Plan(size, -1)
 
 
+Body = bytearray | memoryview
+
+
 class FrameSink(Protocol):
-    """Told about one frame at a time: plan, then whole, or begin, parts and end."""
+    """Told about one frame at a time: plan, then whole, or begin, parts and end.
+
+    A body that came in one piece is a view of that piece, and as transient.
+    """
 
     def plan(self, header: tuple[Any, ...]) -> Plan: ...
-    def whole(self, header: tuple[Any, ...], body: bytearray) -> None: ...
+    def whole(self, header: tuple[Any, ...], body: Body) -> None: ...
     def begin(self, header: tuple[Any, ...], collected: bytearray) -> None: ...
     def part(self, view: memoryview) -> None: ...
     def end(self) -> None: ...
@@ -52,6 +58,7 @@ class FrameReader:
         self._cut_header.clear()
         self._header: tuple[Any, ...] | None = None
         self._body = bytearray()
+        self._view: memoryview | None = None  # the whole body, if it came in one piece
         self._collect = 0  # bytes of the body to collect, then the others are streamed
         self._have = 0  # collected bytes in _body
         self.left = 0  # bytes of the body still to come
@@ -110,7 +117,7 @@ class FrameReader:
         if self._skipping:
             return taken
         if not self.left and self._collect == taken and not self._have:
-            self._body, self._have = bytearray(data), taken  # whole at once: no zeros first
+            self._view = data
             return taken
         if not self._have:
             self._body = bytearray(self._collect)
@@ -130,12 +137,12 @@ class FrameReader:
         return taken
 
     def _finish(self) -> None:
-        header, body = self._header, self._body
-        self._header, self._body = None, bytearray()
+        header, view, body = self._header, self._view, self._body
+        self._header, self._view, self._body = None, None, bytearray()
         if self._skipping or header is None:
             return
         if self._streaming:
             self._streaming = False
             self._sink.end()
         else:
-            self._sink.whole(header, body)
+            self._sink.whole(header, body if view is None else view)

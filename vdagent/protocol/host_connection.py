@@ -20,11 +20,10 @@ from .constants import (
     MessageType,
 )
 from .events import Broken, MouseStates, Skipped
-from .framing import Plan, skip
+from .framing import Body, Plan, skip
 from .messages import (
     MESSAGES,
     AnnounceCapabilities,
-    Buffer,
     ClientDisconnected,
     Clipboard,
     ClipboardBegin,
@@ -34,24 +33,24 @@ from .messages import (
     MaxClipboard,
     Message,
 )
+from .parts import PartsIn, PartsOut
 
 _LIMITS = {
     MessageType.CLIPBOARD: MAX_CLIPBOARD,
     MessageType.FILE_XFER_DATA: MAX_FILE_DATA,
 }
 _SERIALS = 1 << 32
-# Messages that wait behind a Clipboard message in parts. Its session is dropped when it stalls, so
-# only a host that floods us meanwhile gets here; it loses replies, not data.
-MAX_DEFERRED = 1024
 
 
 Event = Message | MouseStates | ClipboardBegin | ClipboardPart | ClipboardEnd | Skipped | Broken
 
 
-class HostConnection:
+class HostConnection(PartsIn, PartsOut):
     """The agent's side of the port, sans-IO."""
 
     def __init__(self, ours: Capabilities = OURS) -> None:
+        PartsIn.__init__(self)
+        PartsOut.__init__(self)
         self.ours = ours
         self.client = NO_CAPABILITIES
         self.client_connected = False
@@ -59,12 +58,7 @@ class HostConnection:
         self.max_clipboard = -1
         self._serials: dict[int, int] = {}
         self._reader = ChunkReader(self)
-        self._events: list[Event] = []
-        self._out: list[Buffer] = []
-        self._swallow = False  # an incoming Clipboard message in parts was refused
         self._begin_caps = NO_CAPABILITIES
-        self._left_out = 0  # bytes of an outgoing Clipboard message still to come
-        self._deferred: list[Message] = []
 
     # -- what the host says ----------------------------------------------------------------------
 
@@ -76,7 +70,7 @@ class HostConnection:
     def receive_data(self, data: memoryview) -> list[Event]:
         """Take bytes from the host; what they mean, in order.
 
-        Views in ClipboardPart point into `data`: use or copy them before it is filled again.
+        Content may be views of `data`: use or copy it before that is filled again.
         """
         self._events = []
         try:
@@ -108,27 +102,9 @@ class HostConnection:
     def begin(self, type_: int, size: int, collected: bytearray) -> None:
         head = Clipboard.decode(collected, self._begin_caps)
         size -= len(collected)
-        self._swallow = size > MAX_CLIPBOARD
-        if self._swallow:
-            self._events.append(Skipped(f"CLIPBOARD: {size} bytes, at most {MAX_CLIPBOARD}"))
-            self._events.append(Clipboard(head.selection, head.type, b""))
-        else:
-            self._events.append(ClipboardBegin(head.selection, head.type, size))
+        self._begin_parts("CLIPBOARD", head.selection, head.type, size)
 
-    def part(self, view: memoryview) -> None:
-        if self._swallow:
-            return
-        last = self._events[-1] if self._events else None
-        if isinstance(last, ClipboardPart):
-            last.views.append(view)
-        else:
-            self._events.append(ClipboardPart([view]))
-
-    def end(self) -> None:
-        if not self._swallow:
-            self._events.append(ClipboardEnd())
-
-    def whole(self, port: int, type_: int, body: bytearray) -> None:
+    def whole(self, port: int, type_: int, body: Body) -> None:
         cls = MESSAGES[MessageType(type_)]
         try:
             self._handle(cls.decode(memoryview(body), self.client))
@@ -201,8 +177,7 @@ class HostConnection:
     def send(self, msg: Message) -> None:
         """Queue one message; behind the rest of a Clipboard message that is on its way in parts."""
         if self._left_out:
-            if len(self._deferred) < MAX_DEFERRED:
-                self._deferred.append(msg)
+            self._defer(msg)
         elif isinstance(msg, Clipboard):
             head = msg.head(self.client)
             self._out.append(headers(msg.TYPE, len(head) + len(msg.data)) + head)
@@ -211,28 +186,8 @@ class HostConnection:
             body = msg.encode(self.client)
             self._out.append(headers(msg.TYPE, len(body)) + body)
 
-    @property
-    def sending_parts(self) -> bool:
-        """Whether a Clipboard message is on its way in parts; the port cannot be used otherwise
-        until its last byte, and has to be closed if that never comes."""
-        return self._left_out > 0
-
     def send_begin(self, begin: ClipboardBegin) -> None:
         """Start a Clipboard message whose `size` bytes follow by `send_part`."""
         head = Clipboard(begin.selection, begin.type, b"").head(self.client)
         self._out.append(headers(MessageType.CLIPBOARD, len(head) + begin.size) + head)
         self._left_out = begin.size
-
-    def send_part(self, part: ClipboardPart) -> None:
-        """The next bytes of it."""
-        self._out += part.views
-        self._left_out -= sum(map(len, part.views))
-        if not self._left_out:
-            deferred, self._deferred = self._deferred, []
-            for msg in deferred:
-                self.send(msg)
-
-    def data_to_send(self) -> list[Buffer]:
-        """The bytes to write now, in order; they are forgotten here."""
-        out, self._out = self._out, []
-        return out

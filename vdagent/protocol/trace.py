@@ -16,7 +16,7 @@ from .capabilities import NO_CAPABILITIES, Capabilities
 from .chunks import HEADERS, ChunkReader, Mouse
 from .constants import MAX_SMALL, ChunkPort, MessageType, UdscsType
 from .events import Broken
-from .framing import FrameReader, Plan
+from .framing import Body, FrameReader, Plan
 from .messages import MESSAGES, AnnounceCapabilities, Buffer, Clipboard, FileXferData, MouseState
 from .udscs import HEADER
 
@@ -100,7 +100,7 @@ class _FromHost(_Items):
     def plan(self, port: int, type_: int, size: int) -> Plan:
         return Plan(size, min(size, _shown_on_port(type_, size, self.client)))
 
-    def whole(self, port: int, type_: int, body: bytearray) -> None:
+    def whole(self, port: int, type_: int, body: Body) -> None:
         self.passed(type_, (port,), len(body), body)
         if type_ == MessageType.ANNOUNCE_CAPABILITIES:
             try:
@@ -141,7 +141,7 @@ class _Frames(_Items):
         type_, _, size = self._read(header)
         return Plan(size, min(size, self._shown(type_, size)))
 
-    def whole(self, header: tuple[Any, ...], body: bytearray) -> None:
+    def whole(self, header: tuple[Any, ...], body: Body) -> None:
         self.passed(*self._read(header), body)
 
     def begin(self, header: tuple[Any, ...], collected: bytearray) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 from ..errors import FramingError, ProtocolError
 from .capabilities import OURS
 from .constants import (
-    MAX_CLIPBOARD,
     MAX_FILE_DATA,
     MAX_SMALL,
     WHOLE_CLIPBOARD,
@@ -23,7 +22,7 @@ from .constants import (
     UdscsType,
 )
 from .events import Skipped
-from .framing import FrameReader, Plan, skip
+from .framing import Body, FrameReader, Plan, skip
 from .messages import (
     AudioVolumeSync,
     Buffer,
@@ -43,6 +42,7 @@ from .messages import (
 )
 from .messages.base import at_least, exactly
 from .messages.clipboard import MAX_TYPES
+from .parts import PartsIn
 from .record import record
 
 HEADER = Struct("=IIII")  # type, arg1, arg2, size
@@ -255,19 +255,18 @@ def _without_promised_sizes(body: Buffer) -> Buffer:
     return body
 
 
-class UdscsReader:
+class UdscsReader(PartsIn):
     """One end's incoming half. `decode` is decode_from_agent in the daemon, and the reverse."""
 
     def __init__(self, decode: Any) -> None:
+        super().__init__()
         self._decode = decode
         self._frames = FrameReader(HEADER, self)
-        self._events: list[Any] = []
-        self._swallow = False
 
     def receive_data(self, data: memoryview) -> list[Any]:
         """Take bytes; what they mean, in order. Raises FramingError if the peer has to go.
 
-        Views in ClipboardPart point into `data`: use or copy them before it is filled again.
+        Content may be views of `data`: use or copy it before that is filled again.
         """
         self._events = []
         while data:
@@ -292,7 +291,9 @@ class UdscsReader:
         self._events.append(Skipped(f"udscs type {type_}, {size} bytes"))
         return skip(size)
 
-    def whole(self, header: tuple[Any, ...], body: bytearray) -> None:
+    def whole(self, header: tuple[Any, ...], body: Body) -> None:
+        if self._decode is decode_from_daemon and isinstance(body, memoryview):
+            body = bytearray(body)  # the daemon passes content on, a session keeps it for a while
         try:
             self._events.append(self._decode(*header[:3], body))
         except ProtocolError as error:
@@ -302,22 +303,4 @@ class UdscsReader:
 
     def begin(self, header: tuple[Any, ...], collected: bytearray) -> None:
         _, selection, type_, size = header
-        self._swallow = size > MAX_CLIPBOARD
-        if self._swallow:
-            self._events.append(Skipped(f"CLIPBOARD_DATA: {size} bytes, at most {MAX_CLIPBOARD}"))
-            self._events.append(Clipboard(selection & 0xFF, type_, b""))
-        else:
-            self._events.append(ClipboardBegin(selection & 0xFF, type_, size))
-
-    def part(self, view: memoryview) -> None:
-        if self._swallow:
-            return
-        last = self._events[-1] if self._events else None
-        if isinstance(last, ClipboardPart):
-            last.views.append(view)
-        else:
-            self._events.append(ClipboardPart([view]))
-
-    def end(self) -> None:
-        if not self._swallow:
-            self._events.append(ClipboardEnd())
+        self._begin_parts("CLIPBOARD_DATA", selection & 0xFF, type_, size)

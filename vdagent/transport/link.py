@@ -89,23 +89,26 @@ class Link:
 
     def _readable(self) -> None:
         have = reads = 0
+        last = _ONE_READ
         view = _READ_BUFFER
         read = self._file.readinto
         ended: str | None = None
         try:
-            while reads < self._budget and have + _ONE_READ <= READ_SIZE:
+            # As much again may come; less than that would only cut a message in two.
+            while reads < self._budget and have + last <= READ_SIZE:
                 n = read(view[have:])
                 if not n:
                     ended = None if n is None else ""
                     break
                 have += n
+                last = n
                 reads += 1
         except OSError as error:
             ended = os.strerror(error.errno or errno.EIO)
-        self._adapt(reads)
         if have:
             self.received += have
             self._on_data(view[:have])
+        self._adapt(reads)
         if ended is not None and not self.closed:
             self.pause_reading()
             self._stop_writing()
@@ -138,6 +141,8 @@ class Link:
             return
         pending = list(buffers)
         done, offset = (0, 0) if self._queue else self._write_now(pending)
+        if done == len(pending):
+            return
         views: list[memoryview] = []
         for buffer in pending[done:]:
             rest = memoryview(buffer)[offset:]

@@ -56,7 +56,7 @@ class VirtioPort:
         self._on_open, self._on_data, self._on_lost = on_open, on_data, on_lost
         self._on_drained = on_drained
         self._loop = asyncio.get_running_loop()
-        self._link: Link | None = None
+        self.link: Link | None = None  # the open connection, if there is one
         self._wanted = False
         self._timer: asyncio.TimerHandle | None = None
         self._retry_s = FIRST_RETRY_S
@@ -69,14 +69,9 @@ class VirtioPort:
         self.is_watched = False
 
     @property
-    def link(self) -> Link | None:
-        """The open connection, if there is one."""
-        return self._link
-
-    @property
     def problem(self) -> str | None:
         """Why it is not open though it is wanted, as far as that is known."""
-        return self._last_complaint if self._wanted and self._link is None else None
+        return self._last_complaint if self._wanted and self.link is None else None
 
     def open(self) -> None:
         """Open it, now or as soon as that is possible; nothing happens if it is open."""
@@ -89,41 +84,41 @@ class VirtioPort:
         """Close it and stop trying."""
         self._wanted = False
         self._cancel_timer()
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        if self.link is not None:
+            self.link.close()
+            self.link = None
 
     def reopen(self, reason: str) -> None:
         """Give up this connection and make another one."""
-        if self._wanted and self._link is not None:
+        if self._wanted and self.link is not None:
             self._lost(reason)
 
     def node_appeared(self) -> None:
         """udev says the device is there: no need to wait for the next try."""
-        if self._wanted and self._link is None:
+        if self._wanted and self.link is None:
             self._cancel_timer()
             self._try_open()
 
     def write(self, buffers: Iterable[Buffer]) -> None:
         """Queue bytes for the host; dropped while there is no connection."""
-        if self._link is not None:
-            self._link.write(buffers)
+        if self.link is not None:
+            self.link.write(buffers)
 
     def pause(self, paused: bool) -> None:
         """Whether to leave the host's bytes where they are."""
         self._paused = paused
-        if self._link is not None and not self._host_absent:
+        if self.link is not None and not self._host_absent:
             if paused:
-                self._link.pause_reading()
+                self.link.pause_reading()
             else:
-                self._link.resume_reading()
+                self.link.resume_reading()
 
     # -- opening ---------------------------------------------------------------------------------
 
     def _try_open(self) -> None:
         self._timer = None
         try:
-            self._link = self._open_link()
+            self.link = self._open_link()
         except OSError as error:
             self._complain(error)
             if not (self.is_watched and error.errno in (errno.ENOENT, errno.ENODEV)):
@@ -180,7 +175,7 @@ class VirtioPort:
         self._on_data(data)
 
     def _ended(self, reason: str) -> None:
-        link = self._link
+        link = self.link
         if link is None:
             return
         if self._is_device and not reason and not link.received:
@@ -193,7 +188,7 @@ class VirtioPort:
         The host normally attaches within milliseconds. After a chardev-change it never does until
         the guest has closed and opened the port, so waiting for ever would be no help.
         """
-        if link is not self._link or link.closed:
+        if link is not self.link or link.closed:
             return
         poller = select.poll()
         poller.register(link.fileno(), select.POLLIN)
@@ -208,9 +203,9 @@ class VirtioPort:
         )
 
     def _lost(self, reason: str) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        if self.link is not None:
+            self.link.close()
+            self.link = None
             if reason != self._last_complaint:
                 log.warning("port: lost the host: %s; opening %s again", reason, self.path)
                 self._last_complaint = reason

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from tests.support.guest.machine import AGENT_PORT, Guest
 
@@ -12,15 +13,21 @@ SESSION_LOG = "/run/vdagent-session.log"
 
 
 class Agent:
-    """The daemon, as root on the real port and the real uinput, and the session of display :0."""
+    """The daemon, as root on the real port and the real uinput, and a session.
 
-    def __init__(self, guest: Guest) -> None:
+    The session is that of the X display :0, unless `environment` is another one's.
+    """
+
+    def __init__(self, guest: Guest, *options: str, environment: Mapping[str, str] = {}) -> None:
         self.guest = guest
         self.program = f"{sys.executable} -m vdagent"
         self._told: dict[str, int] = {}
         guest.output("mkdir -p /run/spice-vdagentd")  # what a package leaves to tmpfiles.d
         self.start_daemon()
-        self.session = guest.start(f"{self.program} session --foreground --debug", SESSION_LOG)
+        desktop = [f"{name}={value}" for name, value in environment.items()]
+        words = ["env", *(["-u", "DISPLAY", *desktop] if desktop else []), self.program]
+        words += ["session --foreground --debug", *options]
+        self.session = guest.start(" ".join(words), SESSION_LOG)
 
     def start_daemon(self, port: str = AGENT_PORT) -> None:
         """Start the daemon; without logind, as there is none here."""
@@ -30,6 +37,11 @@ class Agent:
     def stop_daemon(self) -> None:
         """End the daemon by SIGTERM and wait for it."""
         self.guest.output(f"kill {self.daemon} && timeout 10 tail --pid={self.daemon} -f /dev/null")
+
+    def stop(self) -> None:
+        """End both."""
+        self.stop_daemon()
+        self.guest.run(f"kill {self.session}; timeout 10 tail --pid={self.session} -f /dev/null")
 
     def survived(self) -> bool:
         """Are both programs still the processes that were started last?"""

@@ -29,7 +29,11 @@ AGENT_PORT = "/dev/virtio-ports/com.redhat.spice.0"
 BOOT_TIMEOUT_S = 180.0
 MIGRATION_TIMEOUT_S = 120.0
 # The std VGA's memory bounds the modes bochs-drm accepts: 16 MiB, the default, ends at 1920x1080.
-GPU_DEVICES = {"VGA": "VGA,vgamem_mb=64", "virtio-vga": "virtio-vga", "qxl-vga": "qxl-vga"}
+GPU_DEVICES = {
+    "VGA": "VGA,vgamem_mb=64",
+    "virtio-vga": "virtio-vga,max_outputs=2",
+    "qxl-vga": "qxl-vga",
+}
 COMMAND_LINE = "console=ttyS0 quiet loglevel=4 mitigations=off audit=0 selinux=0 apparmor=0"
 
 
@@ -110,21 +114,24 @@ class Guest:
     def put(self, path: str, content: bytes, mode: str = "644") -> None:
         """Write a file in the guest."""
         text = base64.b64encode(content).decode()
-        self.output(f"base64 -d | install -Dm{mode} /dev/stdin {path}", input=text)
+        # Not from /dev/stdin: a guest without udev has none.
+        self.output(f"install -Dm{mode} /dev/null {path} && base64 -d >{path}", input=text)
 
     def reboot(self) -> None:
         """Have the guest's service manager reboot it, and wait until it is back."""
         self.start("systemctl reboot", "/dev/null")
         self.wait_boot()
 
-    def start_xorg(self) -> None:
-        """Start the X server :0 on the guest's graphics card and wait until it takes clients."""
-        self.start(
+    def start_xorg(self) -> int:
+        """Start the X server :0 on the guest's graphics card and wait until it takes clients; its pid."""
+        self.output("rm -f /run/xorg-ready")
+        pid = self.start(
             f"Xorg :0 vt2 -noreset -nolisten tcp -config {HERE}/xorg.conf"
             " -logfile /run/xorg.log -displayfd 3 3>/run/xorg-ready",
             log="/run/xorg.out",
         )
         self.wait_until("[ -s /run/xorg-ready ]", 60, "the X server's start")
+        return pid
 
     def qmp(self, command: str, **arguments: Any) -> Any:
         """Have QEMU do `command` to the machine; what it returns."""

@@ -17,7 +17,7 @@ from vdagent.config.configuration import (
     user_paths,
 )
 from vdagent.config.keys import KEYS
-from vdagent.config.meaning import clipboard_policy, file_policy, save_directory
+from vdagent.config.meaning import clipboard_policy, file_policy, held_back, save_directory
 from vdagent.handlers.policy import ClipboardPolicy, Direction, FilePolicy
 from vdagent.protocol.constants import ClipboardType
 
@@ -153,6 +153,14 @@ def test_the_daemon_goes_by_locks_alone(desk: Desk) -> None:
     assert config.value("limits.transfers") == 128
     assert (config.value("clipboard.while-locked"), config.value("limits.sessions")) == (True, 5)
     assert clipboard_policy(config).types == {ClipboardType.UTF8_TEXT}
+
+
+def test_what_is_held_back(desk: Desk) -> None:
+    assert held_back(desk.files.load()) == ""
+    desk.write(user='clipboard.types = ["text", "png", "bmp", "tiff", "jpeg"]')
+    assert held_back(desk.files.load()) == "no files in the clipboard"
+    desk.write(user="files.enabled = false", login='[clipboard]\nprimary = "off"')
+    assert held_back(desk.files.load()) == "PRIMARY off, files off"
 
 
 def test_where_the_files_are(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from vdagent.backends.memory import MemoryClipboard
 from vdagent.errors import DesktopError
 from vdagent.handlers.clipboard import FOREIGN_DAEMON_FIRST_S, MAX_READS, ClipboardHandler
 from vdagent.protocol.messages import (
+    ClientDisconnected,
     Clipboard,
     ClipboardBegin,
     ClipboardEnd,
@@ -259,3 +260,18 @@ async def test_a_foreign_daemon_is_given_longer() -> None:
     guest.handler.disconnected()
     guest.handler.connected()
     assert guest.handler._pastes.patience == Patience()
+
+
+async def test_a_foreign_daemon_is_told_the_guests_offer_again_for_the_next_client() -> None:
+    """It throws away what comes before its client is there, and says "disconnected" when one comes."""
+    guest = Guest()
+    await guest.copies(Format.TEXT)
+    guest.take()
+    guest.handler.client_disconnected(ClientDisconnected())
+    guest.handler.client_came()
+    assert guest.take() == []  # ours offers it itself
+    guest.handler.daemon_is_foreign()
+    guest.handler.client_disconnected(ClientDisconnected())
+    assert guest.take() == [ClipboardGrab(0, (TEXT,))]
+    guest.handler.client_came()
+    assert guest.take() == [ClipboardGrab(0, (TEXT,))]

@@ -64,6 +64,49 @@ async def test_answers_in_any_order() -> None:
     assert [await t for t in tasks] == [b"1", b"2", b"3"]
 
 
+async def test_after_another_copy_it_is_asked_again() -> None:
+    """And an answer that comes then is what was copied last, for all who wait."""
+    viewer, pastes = setup()
+    tasks = [await start(pastes, 0, TEXT)]
+    pastes.copied(1)
+    tasks.append(await start(pastes, 0, TEXT))
+    assert viewer == [(0, TEXT)]
+    pastes.copied(0)
+    tasks += [await start(pastes, 0, TEXT), await start(pastes, 0, TEXT)]
+    assert viewer == [(0, TEXT)] * 2
+    pastes.data(0, TEXT, b"new")
+    assert [await t for t in tasks] == [b"new"] * 4
+
+
+async def test_what_is_on_its_way_at_another_copy_is_the_former_one() -> None:
+    viewer, pastes = setup()
+    former = await start(pastes, 0, TEXT)
+    pastes.begin(0, TEXT, 4)
+    part(pastes, b"ol")
+    pastes.copied(0)
+    latter = await start(pastes, 0, TEXT)
+    assert viewer == [(0, TEXT)] * 2
+    part(pastes, b"d!")
+    pastes.end()
+    assert await former == b"old!"
+    pastes.data(0, TEXT, b"new")
+    assert await latter == b"new"
+
+
+async def test_what_is_on_its_way_ends_with_the_viewer() -> None:
+    _, pastes = setup()
+    former = await start(pastes, 0, TEXT)
+    pastes.begin(0, TEXT, 4)
+    pastes.copied(0)
+    pastes.cancel()
+    assert await former == b""
+    latter = await start(pastes, 0, TEXT)
+    part(pastes, b"late")
+    pastes.end()
+    pastes.data(0, TEXT, b"new")
+    assert await latter == b"new"
+
+
 async def test_equal_pastes_share_a_request() -> None:
     viewer, pastes = setup()
     tasks = [await start(pastes, 0, TEXT) for _ in range(3)]

@@ -205,6 +205,15 @@ async def test_devices_say_which_output_shows_which_display() -> None:
     assert guest.display.applied == [{"two": Rect(800, 600)}]
 
 
+async def test_several_cards_that_cannot_be_found_are_taken_in_their_order() -> None:
+    guest = Guest()
+    await settle()
+    devices = GraphicsDevice(0, 0, 0, "pci/2"), GraphicsDevice(1, 0, 0, "pci/3")
+    guest.handler.devices(GraphicsDeviceInfo(devices))
+    await guest.wants((800, 600, 0, 0), (640, 480, 800, 0))
+    assert guest.display.applied == [{"one": Rect(800, 600), "two": Rect(640, 480, 800, 0)}]
+
+
 async def test_devices_with_ids_no_pointer_message_can_name() -> None:
     guest = Guest()
     await settle()

@@ -8,6 +8,7 @@ there as well) the session has the same methods. CLIPBOARD only. The API is priv
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -16,11 +17,14 @@ from ..dbus import Bus, BusError, Variant, plain
 
 NAME = "org.gnome.Mutter.RemoteDesktop"
 MAX_TYPES = 256
+BUSY_S = 1.0
+AGAIN_S = 0.01
 
 _REMOTE_DESKTOP = (NAME, "/org/gnome/Mutter/RemoteDesktop", NAME)
 # The clipboard's interface, and what its method for enabling it is called.
 _NEWER = ("org.gnome.Mutter.Clipboard", "Enable")
 _OLDER = (f"{NAME}.Session", "EnableClipboard")
+_BUSY = "org.freedesktop.DBus.Error.LimitsExceeded"
 _UNKNOWN = tuple(
     f"org.freedesktop.DBus.Error.Unknown{what}" for what in ("Method", "Interface", "Object")
 )
@@ -86,8 +90,18 @@ class ClipboardSession:
         await self._bus.call(self._clipboard, "SetSelection", "a{sv}", {})
 
     async def read(self, mime_type: str) -> int:
-        """The reading end of a pipe for what somebody else owns; one at a time."""
-        return await self._bus.call_fd(self._clipboard, "SelectionRead", "s", mime_type)
+        """The reading end of a pipe for what somebody else owns; one at a time.
+
+        Mutter closes its end of a pipe a moment before it is ready for the next read.
+        """
+        deadline = asyncio.get_running_loop().time() + BUSY_S
+        while True:
+            try:
+                return await self._bus.call_fd(self._clipboard, "SelectionRead", "s", mime_type)
+            except BusError as error:
+                if error.name != _BUSY or asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(AGAIN_S)
 
     async def write(self, serial: int) -> int:
         """The writing end of a pipe to whoever reads what we own. Ends the 15 s."""

@@ -85,6 +85,9 @@ class WaylandDisplay:
             raise DesktopError("the compositor shows the desktop on no output")
         return layout
 
+    async def probe(self) -> None:
+        """Compositors do it at each change that the kernel tells."""
+
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         if self._outputs is None:
             raise DesktopError(AWAY)
@@ -118,13 +121,15 @@ def _plans(
     rects: Mapping[str, Rect], shown: Mapping[str, Shown], management: OutputManagement
 ) -> dict[str, Plan]:
     scales = {n: shown[n].scale if n in shown else management.scale_of(n) for n in rects}
-    places = to_logical(rects, scales)
-    plans = {}
+    sizes, possible = {}, {}
     for name, rect in rects.items():
         turned = shown[name].transform if name in shown else management.transform_of(name)
-        size = rect[1::-1] if turned & 1 else rect[:2]
-        plans[name] = Plan(*size, *places[name])
-    return plans
+        width, height = (rect.height, rect.width) if turned & 1 else (rect.width, rect.height)
+        width, height = sizes[name] = management.nearest(name, width, height)
+        shape = (height, width) if turned & 1 else (width, height)
+        possible[name] = Rect(*shape, rect.x, rect.y)
+    places = to_logical(possible, scales)
+    return {name: Plan(*sizes[name], *places[name]) for name in rects}
 
 
 def _as_is(output: Shown, shown: Mapping[str, Shown]) -> Plan:

@@ -128,6 +128,9 @@ class KdeManagement:
     def transform_of(self, name: str) -> int:
         return self._named()[name].transform
 
+    def nearest(self, name: str, width: int, height: int) -> tuple[int, int]:
+        return width, height
+
     async def apply(self, plans: Mapping[str, Plan]) -> None:
         """Switch on exactly the outputs in `plans`. Raises DesktopError if that is refused."""
         await self._add_modes(plans)

@@ -27,5 +27,9 @@ class OutputManagement(Protocol):
 
     def transform_of(self, name: str) -> int: ...
 
+    def nearest(self, name: str, width: int, height: int) -> tuple[int, int]:
+        """The size of a mode, before it is turned, to ask for where this one is wanted."""
+        ...
+
     async def apply(self, plans: Mapping[str, Plan]) -> None:
         """Switch on exactly the outputs in `plans`. Raises DesktopError if that is refused."""

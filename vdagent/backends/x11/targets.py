@@ -7,9 +7,8 @@ STRING is Latin-1 by ICCCM 2.6.2, and text that turns out not to be UTF-8 is rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from vdagent.backends.base import Buffer, Format
+from vdagent.backends.names import FormatNames, utf8
 
 # In the order offered to guest applications; the first is also the type of what is sent.
 TARGETS: dict[Format, tuple[str, ...]] = {
@@ -29,35 +28,11 @@ READ_ORDER: dict[Format, tuple[str, ...]] = TARGETS | {
     Format.JPEG: ("image/jpeg", "image/jpg"),
 }
 
-_FORMAT_OF = {name.lower(): fmt for fmt, names in READ_ORDER.items() for name in names}
 _UNSURE = ("string", "text", "text/plain")
 
-
-def all_names() -> list[str]:
-    """Every target name of the table."""
-    return [name for names in TARGETS.values() for name in names]
-
-
-def format_of(target: str) -> Format | None:
-    """The format that `target` carries, None if we know none; case does not count."""
-    return _FORMAT_OF.get(target.lower())
-
-
-def choose(offered: Iterable[str]) -> dict[Format, str]:
-    """For each format among `offered` the best target to read, in the owner's order of formats."""
-    spelling: dict[str, str] = {}
-    for name in offered:
-        spelling.setdefault(name.lower(), name)
-    formats = dict.fromkeys(fmt for fmt in map(_FORMAT_OF.get, spelling) if fmt is not None)
-    return {
-        fmt: next(spelling[t.lower()] for t in READ_ORDER[fmt] if t.lower() in spelling)
-        for fmt in formats
-    }
-
-
-def offered_names(formats: Sequence[Format]) -> list[str]:
-    """The targets under which `formats` are offered, in table order within each format."""
-    return [name for fmt in dict.fromkeys(formats) for name in TARGETS[fmt]]
+_names = FormatNames(TARGETS, READ_ORDER)
+all_names, offered_names = _names.all, _names.offered
+format_of, choose = _names.format_of, _names.choose
 
 
 def encode(target: str, data: Buffer) -> tuple[str, Buffer]:
@@ -76,8 +51,4 @@ def decode(target: str, data: bytearray) -> Buffer:
     """What an owner sent for `target`, text as UTF-8."""
     if target.lower() not in _UNSURE:
         return data
-    try:
-        data.decode("utf-8")
-        return data
-    except UnicodeDecodeError:
-        return data.decode("latin-1").encode("utf-8")
+    return utf8(data)

@@ -5,11 +5,15 @@ _vdagent_help() {
     "$@" --help 2>/dev/null
 }
 
+_vdagent_words() {
+    _vdagent_help "$@" | sed -nE 's/^  ([a-z][a-z-]+) .*/\1/p'
+}
+
 _vdagent() {
     local program=$1 current=$2 previous=$3 words
     if [[ ${program##*/} == vdagent ]]; then
         if ((COMP_CWORD == 1)); then
-            words=$(_vdagent_help "$program" | sed -nE 's/^  ([a-z]+) .*/\1/p')
+            words=$(_vdagent_words "$program")
             mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$current")
             return
         fi
@@ -19,8 +23,11 @@ _vdagent() {
     fi
     case $previous in
     --init) words="systemd openrc runit s6 dinit" ;;
-    -[sSuf] | -*-path | -*-socket | -*-device | -*-dir | --root | --record | --read) words= ;;
-    *) words=$(_vdagent_help "$@" | sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p') ;;
+    -[sSuf] | -*-path | -*-socket | -*-device | -*-dir | --root | --config | --record | --read) words= ;;
+    *)
+        words=$(_vdagent_help "$@" | sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p')
+        ((COMP_CWORD == 2)) && words+=" $(_vdagent_words "$@")"
+        ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -12,6 +12,10 @@ if [[ ${program:t} == vdagent ]]; then
         return
     fi
     asked+=$words[2]
+    if (( CURRENT == 3 )); then
+        found=(${(f)"$($asked --help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]+) +(.*)/\1:\2/p')"})
+        (( $#found )) && _describe word found
+    fi
 fi
 found=(${(f)"$($asked --help 2>/dev/null | sed -nE 's/^  (-., |    )(--[a-z-]+)[^ ]* +(.*)/\2:\3/p')"})
 _describe -o option found

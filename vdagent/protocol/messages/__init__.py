@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The vocabulary of both wires: one class per message, and the table of all of them."""
 
+from dataclasses import replace
+from typing import TypeVar
+
 from .audio import AudioVolumeSync
 from .base import Buffer, Message
 from .clipboard import (
@@ -47,6 +50,16 @@ MESSAGES = {
     )
 }
 
+T = TypeVar("T")
+
+
+def kept(msg: T) -> T:
+    """`msg` with content of its own, which outlives the bytes it came in."""
+    if isinstance(msg, Clipboard | FileXferData) and isinstance(msg.data, memoryview):
+        return replace(msg, data=bytes(msg.data))
+    return msg
+
+
 __all__ = [
     "MESSAGES",
     "AnnounceCapabilities",
@@ -74,4 +87,5 @@ __all__ = [
     "MouseState",
     "PhysicalSize",
     "Reply",
+    "kept",
 ]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Do the documents tell the truth?"""

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""How do daemon and session agent start with the options they were given, and how do they end?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import lean
+from .errors import SystemFault, VdagentError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .daemon import Settings as DaemonSettings
+    from .session import Settings as SessionSettings
+
+PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
+# The parent of a daemonising session agent waits that long for the daemon, like the C peer's.
+READY_S = 10.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Found = dict[str, "str | int"]
+
+
+def _daemon_settings(found: Found) -> DaemonSettings:
+    from .daemon import Settings
+
+    defaults = Settings()
+    return Settings(
+        port=str(found.get("virtio-serial-port-path", defaults.port)),
+        socket=str(found.get("vdagentd-socket", defaults.socket)),
+        uinput=str(found.get("uinput-device", defaults.uinput)),
+        fake_uinput="fake-uinput" in found,
+        one_session="one-session" in found,
+        session_integration="disable-session-integration" not in found,
+        config=str(found.get("config", defaults.config)),
+        debug=int(found.get("debug", 0)),
+    )
+
+
+def run_daemon(ident: str, found: Found) -> int:
+    lean.before_imports()
+    from . import daemonise, log
+    from .daemon import run
+    from .transport.unix_socket import activated_socket, bind
+
+    settings = _daemon_settings(found)
+    foreground = "foreground" in found
+    listener = activated_socket()
+    own_socket = listener is None
+    if listener is None:
+        # By hand a missing device is a mistake to be told; under systemd's socket it may yet come.
+        _must_exist(settings.port, "port", "has this VM a SPICE channel? is virtio_console loaded?")
+        _must_exist(settings.uinput, "tablet", "load the kernel module: modprobe uinput")
+        listener = bind(settings.socket)
+    ready = None if foreground else daemonise.daemonise(READY_S)
+    log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
+    daemonise.tell_systemd("READY=1")
+    wrote_pid = False
+    if ready is not None:
+        wrote_pid = daemonise.write_pid_file(PID_FILE)
+        ready(True)
+    try:
+        return _serve(lambda stop: run(settings, listener, stop))
+    finally:
+        if own_socket:
+            _unlink(settings.socket)
+        if wrote_pid:
+            _unlink(PID_FILE)
+
+
+def _desktop_name(found: Found) -> str:
+    """What tells this session's desktop from others."""
+    return text(found.get("display")) or ":".join(
+        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
+    )
+
+
+def _session_settings(found: Found, display: str) -> SessionSettings:
+    from . import single
+    from .config.configuration import control_path
+    from .session import Settings
+
+    defaults = Settings()
+    open_dir = found.get("file-xfer-open-dir")
+    socket = str(found.get("vdagentd-socket", defaults.socket))
+    return Settings(
+        port=str(found.get("virtio-serial-port-path", defaults.port)),
+        socket=socket,
+        control=control_path(single.name_of(display, socket)),
+        config=str(found.get("config", defaults.config)),
+        save_dir=text(found.get("file-xfer-save-dir")),
+        open_dir=None if open_dir is None else open_dir == "1",
+        display=text(found.get("display")),
+        follow="no-follow" not in found,
+    )
+
+
+def run_session(ident: str, found: Found) -> int:
+    lean.before_imports()
+    from . import daemonise, log, single
+    from .session import run
+
+    display = _desktop_name(found)
+    settings = _session_settings(found, display)
+    if not single.claim(display, settings.socket):
+        print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)
+        return 0
+    foreground = "foreground" in found
+    ready = None if foreground else daemonise.daemonise(READY_S)
+    log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
+    say_ready = (lambda: ready(True)) if ready is not None else (lambda: None)
+    try:
+        return _serve(lambda stop: run(settings, stop, say_ready))
+    except BaseException as error:
+        if ready is not None:
+            if isinstance(error, VdagentError):
+                print(f"{ident}: {error}", file=sys.stderr)
+            ready(False)
+        raise
+
+
+def text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _must_exist(path: str, layer: str, hint: str) -> None:
+    if not os.path.exists(path):
+        raise SystemFault(f"{layer}: there is no {path}", hint)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+@contextmanager
+def _stop_signals() -> Iterator[int]:
+    """A descriptor that has something to read once this process has been asked to end.
+
+    asyncio's own way imports inspect, 1 MB with all it needs, to look at the callback; and so does
+    its runner's handler of SIGINT, which it does not set where there is one.
+    """
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield reader
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+
+
+def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
+    """Run a program until it ends by itself or a signal asks it to."""
+    import asyncio
+
+    async def serve(asked: int) -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            loop.remove_reader(asked)
+            stop.set()
+
+        loop.add_reader(asked, end)
+        return await program(stop)
+
+    with _stop_signals() as asked:
+        return asyncio.run(serve(asked))
