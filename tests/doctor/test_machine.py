@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.report import Report, doctor, read_json
+from tests.doctor.report import Report, doctor, examined
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Agent, Rig, program
 from tests.support.tools import require
-from vdagent.doctor import cli
 from vdagent.doctor.finding import Scope
 
 PORT = "/dev/virtio-ports/com.redhat.spice.0"
@@ -50,8 +49,7 @@ class Machine:
             str(self.root),
             {},
         )
-        status = cli.run(scope, as_json=True, probe=False)
-        return read_json(self._capsys.readouterr().out, status)
+        return examined(scope, self._capsys)
 
 
 @pytest.fixture

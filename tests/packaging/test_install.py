@@ -16,7 +16,8 @@ from vdagent.install import PACKAGE, admin_path
 # What a package has and an installation has not: the program, documentation, what dh adds.
 ONLY_IN_THE_DEB = (
     "/usr/lib/vdagent/",
-    "/usr/share/doc/",
+    *(f"/usr/share/doc/vdagent/{name}" for name in ("README", "ARCH", "changelog", "copyright")),
+    "/usr/share/doc/vdagent/examples/",
     "/usr/share/lintian/",
     "/usr/share/python3/runtime.d/",
 )
