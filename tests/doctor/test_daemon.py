@@ -199,7 +199,7 @@ def test_the_program_was_upgraded_under_a_running_daemon(
 @pytest.mark.parametrize(
     ("init", "command"),
     [
-        ("run/systemd/system", "systemctl enable --now vdagentd.socket vdagentd.service"),
+        ("run/systemd/system", "systemctl start vdagentd.socket vdagentd.service"),
         ("run/openrc", "rc-service vdagentd start"),
         ("run/runit", "sv up vdagentd"),
         ("run", "as root: vdagent daemon"),

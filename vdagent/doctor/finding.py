@@ -47,12 +47,11 @@ class Scope(NamedTuple):
         except OSError:
             return []
 
-    def service(self, action: str, options: str = "") -> str:
+    def service(self, action: str) -> str:
         """How this system's init does that to the daemon: start, restart."""
         if os.path.isdir(self.path("/run/systemd/system")):
-            start = action == "start"
-            verb = f"enable --now {options}".strip() if start else action
-            return f"systemctl {verb} vdagentd.socket vdagentd.service"
+            # Nothing is to be enabled: at the boot the port's udev rule starts them.
+            return f"systemctl {action} vdagentd.socket vdagentd.service"
         if os.path.isdir(self.path("/run/openrc")):
             return f"rc-service vdagentd {action}"
         if os.path.isdir(self.path("/run/runit")):
