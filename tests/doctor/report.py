@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from jsonschema import Draft202012Validator
 
 from tests.support.rig import program
-from vdagent.doctor.finding import Finding
+from vdagent.doctor import cli
+from vdagent.doctor.finding import Finding, Scope
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-MARKS = {True: "ok", False: "!!", None: "?"}
 DEADLINE_S = 60.0
 # Nothing of the caller's own desktop.
 _HIDDEN = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION", "SWAYSOCK")
@@ -86,6 +88,14 @@ def doctor(
     )
     assert "Traceback" not in run.stderr, run.stderr
     return read_json(run.stdout, run.returncode)
+
+
+def examined(scope: Scope, capsys: pytest.CaptureFixture[str]) -> Report:
+    """Run the doctor in this process, where `scope` says that the system's files are."""
+    capsys.readouterr()
+    code = cli.run(scope, as_json=True, probe=False)
+    logging.disable(logging.NOTSET)  # which a program of its own need not do
+    return read_json(capsys.readouterr().out, code)
 
 
 def status(socket: Path, *options: str, code: int = 0) -> dict[str, Any]:

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.report import Report, doctor, read_json
+from tests.doctor.report import Report, doctor, examined
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Agent, Rig, program
 from tests.support.tools import require
-from vdagent.doctor import cli
 from vdagent.doctor.finding import Scope
 
 PORT = "/dev/virtio-ports/com.redhat.spice.0"
@@ -50,8 +49,7 @@ class Machine:
             str(self.root),
             {},
         )
-        status = cli.run(scope, as_json=True, probe=False)
-        return read_json(self._capsys.readouterr().out, status)
+        return examined(scope, self._capsys)
 
 
 @pytest.fixture
@@ -206,7 +204,7 @@ def test_no_access_to_the_port(closed_rig: Rig) -> None:
     rig.agent()
     wait_for(lambda: "cannot open" in rig.log.read_text(), 10, "the daemon's complaint")
     report = doctor("-s", port, "-S", rig.socket, "-u", rig.uinput)
-    report.says("port open", False, f"cannot open {port}: Permission denied", "run as root")
+    report.says("port open", False, f"cannot open {port}: Permission denied", "udevadm trigger")
     port.chmod(0o600)
     rig.host.expect(6)
     doctor("-s", port, "-S", rig.socket, "-u", rig.uinput).fine("port open", "daemon")
@@ -218,7 +216,7 @@ def test_no_access_to_the_tablet(closed_rig: Rig) -> None:
     rig.agent()
     wait_for(lambda: "stays closed" in rig.log.read_text(), 10, "the daemon's complaint")
     report = doctor("-s", rig.directory / "port", "-S", rig.socket, "-u", rig.uinput)
-    report.says("tablet", False, "Permission denied", f"ls -l {rig.uinput}")
+    report.says("tablet", False, "Permission denied", f"ls -lL {rig.uinput}")
     report.says("port open", False, "there is no tablet", "comes first")
 
 

@@ -6,6 +6,7 @@ Our package is installed in the guest; its units start both programs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.guest.conftest import attach
 from tests.support.guest.clipboard import fetch_in_viewer
 from tests.support.guest.machine import Guest
 from tests.support.guest.seat import Desktop, log_in, switch_console
+from tests.support.processes import wait_for
 from vdagent.lab.viewer_process import ViewerProcess
 
 pytestmark = pytest.mark.guest
@@ -55,11 +57,18 @@ def wait_served(desktop: Desktop) -> None:
 
 
 def points(viewer: ViewerProcess, desktop: Desktop, x: int, y: int) -> None:
-    """The viewer points somewhere; wait until the pointer of that desktop is there."""
-    viewer.do("position", x=x + 10, y=y)  # the kernel drops events that change nothing
-    viewer.do("position", x=x, y=y)
-    there = f"xdotool getmouselocation | grep -Eq 'x:({x - 1}|{x}) y:({y - 1}|{y}) '"
-    desktop.wait_until(there, 10, f"{desktop.user}'s pointer at {x}, {y}")
+    """Point somewhere until the pointer of that desktop is there.
+
+    A new tablet's first moves may come before the X server has found it.
+    """
+    there = re.compile(rf"x:({x - 1}|{x}) y:({y - 1}|{y}) ")
+
+    def arrives() -> bool:
+        viewer.do("position", x=x + 10, y=y)  # the kernel drops events that change nothing
+        viewer.do("position", x=x, y=y)
+        return there.match(desktop.output("xdotool getmouselocation")) is not None
+
+    wait_for(arrives, 20, f"{desktop.user}'s pointer at {x}, {y}")
 
 
 def takes_size(viewer: ViewerProcess, desktop: Desktop, width: int, height: int) -> None:

@@ -53,8 +53,9 @@ def wait_x_size(guest: Guest, width: int, height: int) -> None:
 
 
 def x_size(guest: Guest) -> str:
+    # Without --current it would have the server probe its connectors, which is ours to do.
     return guest.output(
-        "xrandr | sed -n 's/.*current \\([0-9]*\\) x \\([0-9]*\\),.*/\\1x\\2/p'"
+        "xrandr --current | sed -n 's/.*current \\([0-9]*\\) x \\([0-9]*\\),.*/\\1x\\2/p'"
     ).strip()
 
 
@@ -69,6 +70,19 @@ def test_x_with_a_bare_window_manager_follows(guest: Guest, viewer: ViewerProces
         for width, height in [(1111, 777), (1400, 1050), (803, 601)]:
             viewer.do("resize", monitors=[[width, height, 0, 0]])
             wait_x_size(guest, width, height)
+
+
+def test_x_lights_the_display_that_a_viewer_opens(guest: Guest, viewer: ViewerProcess) -> None:
+    with x_desktop(guest), agent_of(guest):
+        attach(viewer, guest, timeout_s=FOLLOW_S)
+        first, second = [800, 600, 0, 0], [640, 480, 800, 0]
+        viewer.do("resize", monitors=[first])
+        wait_x_size(guest, 800, 600)
+        viewer.do("resize", monitors=[first, second])
+        wait_x_size(guest, 1440, 600)
+        guest.output(f"xrandr --current | grep -q '^{SECOND} connected 640x480+800+0'")
+        viewer.do("resize", monitors=[first, []])
+        wait_x_size(guest, 800, 600)
 
 
 def test_x_stays_as_it_is_where_following_is_switched_off(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 
 from .. import __version__
 from . import daemon, desktop, host, machine, session
@@ -32,7 +31,7 @@ def examine(scope: Scope, *, probe: bool = False) -> list[Finding]:
     found += desktop.examine(scope.environment, mine[0] if mine else None)
     answers = None
     if probe:
-        answers, finding = host.run_probe(scope)
+        answers, finding = host.run_probe(scope, status)
         found.append(finding)
     return found + host.examine(scope, status, answers)
 
@@ -40,9 +39,6 @@ def examine(scope: Scope, *, probe: bool = False) -> list[Finding]:
 def run(scope: Scope, *, as_json: bool, probe: bool) -> int:
     """Print the findings; 0 if all is well, 1 if there is something to do."""
     logging.disable()  # what the backends have to say is in the findings
-    if probe:
-        wait = f"copy something beside the viewer within {host.COPY_S:.0f} s"
-        print(f"vdagent doctor: if you are at the viewer, {wait}", file=sys.stderr)
     findings = examine(scope, probe=probe)
     if as_json:
         print(json.dumps([_json(finding) for finding in findings]))
