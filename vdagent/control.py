@@ -173,6 +173,14 @@ def ask(path: str, question: Mapping[str, Any], timeout_s: float = 5.0) -> Line:
         return next(lines)
 
 
+def ask_status(path: str) -> Line:
+    """The daemon's status; of another version's daemon only its "version" is sure. Raises SessionError."""
+    status = ask(path, {"do": "status"}).get("status")
+    if not isinstance(status, dict) or not isinstance(status.get("version"), str):
+        raise SessionError(f"control: no answer at {path}: it talks nonsense")
+    return status
+
+
 def conversation(
     path: str, question: Mapping[str, Any], timeout_s: float = 5.0
 ) -> Generator[Line, None, None]:
@@ -187,8 +195,11 @@ def conversation(
             connection.sendall(json.dumps(question).encode() + b"\n")
             lines = connection.makefile("rb")
             answer = json.loads(lines.readline())
+            if not isinstance(answer, dict):
+                raise ValueError("it talks nonsense")
         except (OSError, ValueError) as error:
-            raise SessionError(f"control: no answer at {path}: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise SessionError(f"control: no answer at {path}: {reason}") from None
         if not answer.get("ok"):
             raise SessionError(str(answer.get("error", "control: refused")))
         yield dict(answer)

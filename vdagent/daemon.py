@@ -102,8 +102,7 @@ class Daemon:
         self._tablet_timer: asyncio.TimerHandle | None = None
         self.tablet_complaint = ""
         self._port_watch: Any = None
-        self._control: Any = None
-        self._watch: Any = None  # those who watch the wires
+        self._questions: Any = None
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
@@ -221,8 +220,8 @@ class Daemon:
                 self._back_pressure,
                 self._full.add,
             )
-            if self._watch is not None:
-                self._watch.came(link)
+            if self._questions is not None:
+                self._questions.came(link)
             self.admission.consider(link)
         else:
             connection.close()
@@ -321,27 +320,10 @@ class Daemon:
             self.host.port.is_watched = self._port_watch is not None
 
     def open_control(self) -> None:
-        """Answer the questions of the other commands: what each may "do" is in this table."""
-        from .control import ControlServer, Question, control_path
-        from .probe import Probe
-        from .state import State
+        """Answer the questions of the other commands."""
+        from .questions import Questions
 
-        state = State(self)
-        questions: dict[str, Question] = {
-            "status": state.status,
-            "session": state.session,
-            "monitor": self._monitor,
-            "probe": Probe(self, state).run,
-            "reload": self.locks.reload,
-        }
-        self._control = ControlServer(control_path(self.settings.socket), questions)
-        self._control_start = asyncio.ensure_future(self._control.start())
-
-    async def _monitor(self, question: Any, caller: Any) -> dict[str, Any]:
-        from .watch import Watch
-
-        self._watch = self._watch or Watch(self)
-        return await self._watch.monitor(question, caller)  # type: ignore[no-any-return]
+        self._questions = Questions(self)
 
     # -- back-pressure ---------------------------------------------------------------------------
 
@@ -383,8 +365,8 @@ class Daemon:
         self.mouse.hide()
         if self._port_watch is not None:
             self._port_watch.close()
-        if self._control is not None:
-            self._control.close()
+        if self._questions is not None:
+            self._questions.close()
         self.admission.close()
 
 

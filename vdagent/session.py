@@ -99,7 +99,7 @@ class Session:
             m.FileXferData: self.files.data,
             m.FileXferStatus: self.files.status,
             m.AudioVolumeSync: self.volume.sync,
-            m.GraphicsDeviceInfo: self.resolution.devices,
+            m.GraphicsDeviceInfo: self._on_devices,
             udscs.FileXferDisable: self.files.disable,
             udscs.Version: self._on_version,
             Skipped: _log_skipped,
@@ -115,9 +115,6 @@ class Session:
         loop = asyncio.get_running_loop()
         loop.call_later(WATCH_AFTER_S, lean.give_back_large_blocks)
         if self._follow is not None:
-            self.chose(
-                Choice("resize", "the GPU's preferred mode", "the desktop may not follow it")
-            )
             self._follow.attach(desktop.display)
         loop.call_later(WATCH_AFTER_S, self._watch_drm)
         if self._settings.control:
@@ -176,6 +173,8 @@ class Session:
             if self._desktop is not None:
                 self._follow.attach(self._desktop.display)
                 self._watch_drm()
+        way = "the GPU's preferred mode" if follows else "nothing"
+        self.chose(Choice("resize", way, "the desktop may not follow the host by itself"))
 
     def _open_control(self) -> None:
         from .control import ControlServer
@@ -251,6 +250,10 @@ class Session:
     def _on_version(self, msg: udscs.Version) -> None:
         log.info("session: the daemon is spice-vdagentd %s", msg.text)
         self.clipboard.daemon_is_foreign()
+
+    def _on_devices(self, msg: m.GraphicsDeviceInfo) -> None:
+        self.resolution.devices(msg)
+        self.clipboard.client_came()  # spice-server says it for every client that comes
 
     def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
         self.clipboard.client_disconnected(msg)

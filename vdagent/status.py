@@ -8,7 +8,8 @@ import sys
 import time
 from typing import Any
 
-from .control import ask, control_path
+from . import __version__
+from .control import ask_status, control_path
 from .errors import SessionError
 
 WATCH_S = 0.5
@@ -35,7 +36,7 @@ def run(socket_path: str, *, as_json: bool, watch: bool) -> int:
 
 def _get(socket_path: str) -> Status:
     try:
-        return {"running": True, **ask(control_path(socket_path), {"do": "status"})["status"]}
+        return {"running": True, **ask_status(control_path(socket_path))}
     except SessionError as error:
         return {"running": False, "error": error.message}
 
@@ -57,6 +58,11 @@ def _json(status: Status) -> str:
 def _text(status: Status) -> str:
     if not status["running"]:
         return f"daemon     {status['error']}; vdagent doctor tells what to do about it"
+    if status["version"] != __version__:
+        return (
+            f"daemon     vdagent {status['version']} runs, this is {__version__}: after an upgrade it has "
+            "to be restarted; vdagent doctor tells how"
+        )
     lines = [
         f"daemon     vdagent {status['version']}, pid {status['pid']}, {_age(status['uptime_s'])}",
         f"host       {_host(status['host'])}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.backends.desks import until
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk
+from tests.support.tools import require
 from vdagent.backends.base import Patience, Rect
 from vdagent.backends.logical import Shown, describe, to_logical
 from vdagent.errors import DesktopError
@@ -44,6 +46,24 @@ async def test_a_size_read_back_from_sway(tmp_path: Path) -> None:
             HEAD: Rect(1280, 800, 0, 0),
             SECOND: Rect(900, 700, 1280, 100),
         }
+
+
+@pytest.mark.since("sway", 1, 8)
+async def test_a_layout_read_back_by_wlr_randr(tmp_path: Path) -> None:
+    """To it, outputs of sway 1.7 with a mode that is not listed are off."""
+    require("wlr-randr")
+    async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
+        await desk.display.apply({HEAD: Rect(1111, 777), SECOND: Rect(900, 700, 1111, 0)})
+        said = desk.compositor.run("wlr-randr")
+        shown = {
+            output[:10]: re.findall(r"(\d+x\d+) px.*current|Position: (\d+,\d+)", output)
+            for output in re.split(r"^(?=HEADLESS)", said, flags=re.M)
+            if "Enabled: yes" in output
+        }
+        assert shown == {
+            HEAD: [("1111x777", ""), ("", "0,0")],
+            SECOND: [("900x700", ""), ("", "1111,0")],
+        }, said
 
 
 async def test_what_the_user_changes_is_told(tmp_path: Path) -> None:

@@ -48,6 +48,16 @@ def test_every_file_that_architecture_names_exists() -> None:
     assert not missing
 
 
+def test_every_name_that_architecture_finds_in_a_file_is_there() -> None:
+    """Written as file, then name: `transport/link.py` `_readable`."""
+    text = (TREE / "ARCHITECTURE.md").read_text()
+    pairs = re.findall(r"`([\w/]+\.py)`:? `([\w.]+)(?:\[\w+\])?`", text)
+    assert len(pairs) > 4
+    for path, name in pairs:
+        source = (TREE / "vdagent" / path).read_text()
+        assert all(part in source for part in name.split(".")), (path, name)
+
+
 def test_every_folder_is_on_the_map() -> None:
     text = (TREE / "ARCHITECTURE.md").read_text()
     folders = (path.parent.name for path in (TREE / "vdagent").glob("*/__init__.py"))

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import TREE, build
+from tests.support.guest import installed
 from tests.support.guest.agent import Agent
-from tests.support.guest.disk import disk_root
-from tests.support.guest.machine import Guest
+from tests.support.guest.machine import AGENT_PORT, Guest
 from tests.support.tools import require
 from vdagent.lab.viewer_process import ViewerProcess
 
@@ -27,15 +26,20 @@ def guest() -> Iterator[Guest]:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    """A guest that systemd boots from its own disk and a user has logged in to, with our package."""
-    require("qemu-system-x86_64", "busybox", "apt-get", "mmdebstrap", "dpkg-buildpackage")
-    directory = tmp_path_factory.mktemp("installed")
-    (package,) = build(TREE, "deb", directory)
-    with Guest(disk_root(directory / "overlay")) as machine:
-        machine.wait_until("loginctl show-seat seat0 | grep -q ^ActiveSession=.", 90, "the login")
-        machine.put("/root/vdagent.deb", package.read_bytes())
-        machine.output("dpkg --install /root/vdagent.deb", timeout_s=120)
+def installed_guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """Systemd and a user's login; our package was installed with apt and the machine rebooted once.
+
+    From here on nobody does anything in it to make the agent work.
+    """
+    require(*installed.PROGRAMS)
+    scratch = tmp_path_factory.mktemp("installed")
+    deb = installed.build_deb(scratch)
+    with installed.boot(scratch / "disk.qcow2") as machine:
+        print(installed.install(machine, deb))
+        # Not only after a reboot: whoever is logged in has a working agent at once.
+        owners = machine.output(f"stat -Lc '%G %a' {AGENT_PORT} /dev/uinput")
+        assert owners.split("\n")[:2] == ["vdagent 660"] * 2, owners
+        machine.reboot()
         yield machine
 
 

@@ -12,9 +12,8 @@ import pytest
 
 from tests.support.guest import installed
 from tests.support.guest.clipboard import copy_to_viewer, paste_in_guest
-from tests.support.guest.machine import AGENT_PORT, Guest
+from tests.support.guest.machine import Guest
 from tests.support.guest.tablet import BUTTONS, KEY, Tablet
-from tests.support.tools import require
 from vdagent.lab.viewer_process import ViewerProcess
 
 pytestmark = pytest.mark.guest
@@ -24,18 +23,9 @@ DESKTOP_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    """Installed and rebooted; from here on nobody does anything in it to make the agent work."""
-    require(*installed.PROGRAMS)
-    scratch = tmp_path_factory.mktemp("installed")
-    deb = installed.build_deb(scratch)
-    with installed.boot(scratch / "disk.qcow2") as machine:
-        print(installed.install(machine, deb))
-        # Not only after a reboot: whoever is logged in has a working agent at once.
-        owners = machine.output(f"stat -Lc '%G %a' {AGENT_PORT} /dev/uinput")
-        assert owners.split("\n")[:2] == ["vdagent 660"] * 2, owners
-        machine.reboot()
-        yield machine
+def guest(installed_guest: Guest) -> Guest:
+    """Installed and rebooted."""
+    return installed_guest
 
 
 @pytest.fixture(scope="module")

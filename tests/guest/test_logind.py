@@ -6,6 +6,7 @@ Our package is installed in the guest; its units start both programs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,15 +16,16 @@ from tests.guest.conftest import attach
 from tests.support.guest.clipboard import fetch_in_viewer
 from tests.support.guest.machine import Guest
 from tests.support.guest.seat import Desktop, log_in, switch_console
+from tests.support.processes import wait_for
 from vdagent.lab.viewer_process import ViewerProcess
 
 pytestmark = pytest.mark.guest
 
 
 @pytest.fixture(scope="module")
-def first(installed: Guest) -> Desktop:
+def first(installed_guest: Guest) -> Desktop:
     """The user "guest", who was logged in by the boot."""
-    return Desktop(installed, "guest", vt=1, display=0)
+    return Desktop(installed_guest, "guest", vt=1, display=0)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +38,16 @@ def second(first: Desktop) -> Desktop:
 
 @pytest.fixture
 def viewer(
-    installed: Guest, first: Desktop, second: Desktop, tmp_path: Path
+    installed_guest: Guest, first: Desktop, second: Desktop, tmp_path: Path
 ) -> Iterator[ViewerProcess]:
     """A viewer of the first user's desktop."""
     first.activate()
     with (tmp_path / "viewer.log").open("wb") as log, ViewerProcess(log) as process:
-        attach(process, installed, timeout_s=30)
+        attach(process, installed_guest, timeout_s=30)
         yield process
-    print(installed.output("journalctl -b -u vdagentd -o short-precise --no-pager | tail -50"))
+    print(
+        installed_guest.output("journalctl -b -u vdagentd -o short-precise --no-pager | tail -50")
+    )
 
 
 def wait_served(desktop: Desktop) -> None:
@@ -53,11 +57,18 @@ def wait_served(desktop: Desktop) -> None:
 
 
 def points(viewer: ViewerProcess, desktop: Desktop, x: int, y: int) -> None:
-    """The viewer points somewhere; wait until the pointer of that desktop is there."""
-    viewer.do("position", x=x + 10, y=y)  # the kernel drops events that change nothing
-    viewer.do("position", x=x, y=y)
-    there = f"xdotool getmouselocation | grep -Eq 'x:({x - 1}|{x}) y:({y - 1}|{y}) '"
-    desktop.wait_until(there, 10, f"{desktop.user}'s pointer at {x}, {y}")
+    """Point somewhere until the pointer of that desktop is there.
+
+    A new tablet's first moves may come before the X server has found it.
+    """
+    there = re.compile(rf"x:({x - 1}|{x}) y:({y - 1}|{y}) ")
+
+    def arrives() -> bool:
+        viewer.do("position", x=x + 10, y=y)  # the kernel drops events that change nothing
+        viewer.do("position", x=x, y=y)
+        return there.match(desktop.output("xdotool getmouselocation")) is not None
+
+    wait_for(arrives, 20, f"{desktop.user}'s pointer at {x}, {y}")
 
 
 def takes_size(viewer: ViewerProcess, desktop: Desktop, width: int, height: int) -> None:

@@ -53,8 +53,9 @@ def wait_x_size(guest: Guest, width: int, height: int) -> None:
 
 
 def x_size(guest: Guest) -> str:
+    # Without --current it would have the server probe its connectors, which is ours to do.
     return guest.output(
-        "xrandr | sed -n 's/.*current \\([0-9]*\\) x \\([0-9]*\\),.*/\\1x\\2/p'"
+        "xrandr --current | sed -n 's/.*current \\([0-9]*\\) x \\([0-9]*\\),.*/\\1x\\2/p'"
     ).strip()
 
 
@@ -69,6 +70,19 @@ def test_x_with_a_bare_window_manager_follows(guest: Guest, viewer: ViewerProces
         for width, height in [(1111, 777), (1400, 1050), (803, 601)]:
             viewer.do("resize", monitors=[[width, height, 0, 0]])
             wait_x_size(guest, width, height)
+
+
+def test_x_lights_the_display_that_a_viewer_opens(guest: Guest, viewer: ViewerProcess) -> None:
+    with x_desktop(guest), agent_of(guest):
+        attach(viewer, guest, timeout_s=FOLLOW_S)
+        first, second = [800, 600, 0, 0], [640, 480, 800, 0]
+        viewer.do("resize", monitors=[first])
+        wait_x_size(guest, 800, 600)
+        viewer.do("resize", monitors=[first, second])
+        wait_x_size(guest, 1440, 600)
+        guest.output(f"xrandr --current | grep -q '^{SECOND} connected 640x480+800+0'")
+        viewer.do("resize", monitors=[first, []])
+        wait_x_size(guest, 800, 600)
 
 
 def test_x_stays_as_it_is_where_following_is_switched_off(
@@ -113,10 +127,11 @@ class Pointer:
         self._answers = 0
         self.at: object = None
 
-    def ask(self, command: str) -> object:
+    def ask(self, command: str, **arguments: object) -> object:
         """Its answer to a command."""
         self._answers += 1
-        self._guest.output("cat > /run/pointer", input=json.dumps({"do": command}) + "\n")
+        line = json.dumps({"do": command, **arguments}) + "\n"
+        self._guest.output("cat > /run/pointer", input=line)
         arrived = f'[ "$(wc -l < /run/pointer.out)" -ge {self._answers} ]'
         self._guest.wait_until(arrived, FOLLOW_S, f"the answer to {command}")
         return json.loads(self._guest.output("tail -1 /run/pointer.out"))
@@ -159,7 +174,7 @@ def test_the_pointer_on_two_outputs_of_different_scales(
         agent.wait_log("ready for a desktop of 2400x1000", FOLLOW_S)
         pointer = Pointer(guest)
         try:
-            assert pointer.ask("show") == 2
+            assert pointer.ask("show", device=False) == 2
             for display, name, scale in [(0, FIRST, 1), (1, SECOND, 2)]:
                 for x, y in [(10, 10), (300 * scale, 200 * scale), (590 * scale, 499 * scale - 3)]:
                     viewer.do("position", x=x, y=y, display=display)

@@ -31,7 +31,7 @@ SESSION = f"""
     Xlib.protocol.structs Xlib.support Xlib.support.connect Xlib.support.lock six
 """
 # Ours that wait until somebody asks, or until the first report is made.
-LATER = r"(control|state|status|watch|probe|doctor|lab|install|config\.(cli|commands|example))\b"
+LATER = r"(control|questions|state|status|watch|probe|doctor|lab|install|config\.(cli|commands|example))\b"
 DAEMONS_BACKENDS = r"(base|uinput)$"
 X11_BACKENDS = r"(base|drm|logical|mime|names|split|webdav|x11(\..*)?)$"
 GIVEN = (

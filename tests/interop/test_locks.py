@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 
@@ -75,9 +76,16 @@ def test_the_clipboard_of_a_locked_screen(rig: LoginRig) -> None:
     agent.send(wire.frame(Uds.GRAB, 0, 0, wire.u32(TEXT)))
     rig.host.expect_grab(TEXT)
     rig.do(rig.logind.hint("c1", True))
-    rig.host.send(file_start(2))  # files are another matter
-    assert rig.host.expect(Port.FILE_STATUS) == wire.u32(2, SESSION_LOCKED)
+    ids = itertools.count(1)
+
+    def refuses_files() -> bool:  # which are another matter
+        id_ = next(ids)
+        rig.host.send(file_start(id_))
+        return (Port.FILE_STATUS, wire.u32(id_, SESSION_LOCKED)) in rig.host.fence()
+
+    wait_for(refuses_files, 10, "the lock known to the daemon")
     rig.host.send(wire.request(TEXT))
-    agent.expect(Uds.REQUEST)
+    while agent.read()[0] != Uds.REQUEST:
+        pass
     agent.send(wire.frame(Uds.DATA, 0, TEXT, b"passes"))
     assert rig.host.expect(Port.CLIPBOARD) == no_data(TEXT) + b"passes"

@@ -17,7 +17,9 @@ def test_lintian_has_nothing_to_say(deb: Path) -> None:
     """Errors, warnings and notes; what is overridden says why in packaging/debian."""
     require("lintian")
     said = run("lintian", "--allow-root", "--display-info", "--fail-on=none", deb)
-    assert not said.strip()
+    # Newer lintians know no more of init.d scripts, and mind that the older ones are told of them.
+    unknown = "alien-tag package-supports-alternative-init-but-no-init.d-script"
+    assert not [line for line in said.splitlines() if unknown not in line]
 
 
 def test_it_takes_the_place_of_spice_vdagent(deb: Path) -> None:

@@ -16,10 +16,12 @@ from vdagent.install import PACKAGE, admin_path
 # What a package has and an installation has not: the program, documentation, what dh adds.
 ONLY_IN_THE_DEB = (
     "/usr/lib/vdagent/",
-    "/usr/share/doc/",
+    *(f"/usr/share/doc/vdagent/{name}" for name in ("README", "ARCH", "changelog", "copyright")),
+    "/usr/share/doc/vdagent/examples/",
     "/usr/share/lintian/",
     "/usr/share/python3/runtime.d/",
 )
+EXAMPLE = "/usr/share/doc/vdagent/config.toml.example"  # and documents, which a package alone has
 # Commands are links into the environment, and Debian's zsh looks elsewhere.
 ELSEWHERE = {
     "/usr/bin/vdagent": "/usr/local/bin/vdagent",
@@ -64,7 +66,7 @@ def test_the_same_files_as_the_package(venv: Path, root: Path, deb: Path, tmp_pa
     run("dpkg-deb", "-x", deb, package)
     expected = {ENABLED}
     for path in files_below(package):
-        if not path.startswith(ONLY_IN_THE_DEB):
+        if not path.startswith(ONLY_IN_THE_DEB) or path == EXAMPLE:
             expected.add(ELSEWHERE.get(path) or admin_path(path.removesuffix(".gz")))
     assert files_below(root) == expected
     for row in PACKAGE:

@@ -26,7 +26,7 @@ _PROPERTIES = "org.freedesktop.DBus.Properties"
 _MOCK = "org.freedesktop.DBus.Mock"
 _DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 
-_CONFIG = """\
+CONFIG = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -51,7 +51,7 @@ class PrivateBus:
 
     def start(self) -> None:
         config = self._directory / "bus.conf"
-        config.write_text(_CONFIG.format(path=self._path))
+        config.write_text(CONFIG.format(path=self._path))
         argv = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"]
         self.process = spawn(argv, log=self._directory / "bus.log")
         wait_for(self._listens, 10, "the bus's socket")

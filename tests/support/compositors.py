@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from tests.support.buses import CONFIG as BUS_CONFIG
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require
 from tests.support.xservers import xvfb
@@ -23,21 +24,6 @@ from tests.support.xservers import xvfb
 START_S = 20.0
 MONITORS = (sys.executable, "-m", "tests.support.mutter_monitors")
 SWAY_UID = 1000  # sway refuses to run as root; this user need not exist
-
-BUS_CONFIG = """\
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:path={path}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"""
 
 
 @dataclass

@@ -4,7 +4,8 @@
 # and QEMU: in-debian.sh SUITE COMMAND…, for instance in-debian.sh testing make test-quick.
 #
 # The Debian is a tree in .cache/debian, made once: 3 GB, 5 minutes. This directory is seen in it at
-# its own place, with a virtual environment of that Debian's Python. Needs root.
+# its own place, with a virtual environment of that Debian's Python. Needs root. Remove the tree to have
+# newer packages.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -27,6 +28,7 @@ for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
 done
 
 # A mount namespace of its own: nothing stays mounted, whatever happens.
+# shellcheck disable=SC2016  # the inner shell expands
 exec unshare --mount --propagation private sh -euc '
     tree=$0 here=$1
     shift

@@ -3,24 +3,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
+from vdagent.lab.children import die_with_parent, stop
+
+__all__ = ["die_with_parent", "spawn", "stop", "wait_for"]
+
 T = TypeVar("T")
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-def die_with_parent() -> None:
-    """For `preexec_fn`: the kernel kills the process when this one ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def spawn(
@@ -49,17 +43,6 @@ def spawn(
     finally:
         if not isinstance(sink, int):
             sink.close()
-
-
-def stop(process: subprocess.Popen[bytes], timeout_s: float = 5.0) -> int:
-    """End one process we started: SIGTERM, then SIGKILL after `timeout_s`; returns its status."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    return process.wait()
 
 
 def wait_for(

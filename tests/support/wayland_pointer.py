@@ -72,8 +72,10 @@ class PointerApp(App):
 
     # Commands.
 
-    def show(self) -> int:
-        """Fill every output; how many there are."""
+    def show(self, device: bool = True) -> int:
+        """Fill every output; how many there are. Without `device` the seat has one already."""
+        if device:
+            self._make_device()
         for output in self.found[WlOutput.name]:
             self._fill(output)
         for _ in range(5):
@@ -126,8 +128,6 @@ class PointerApp(App):
 
     def move(self, x: int, y: int, width: int, height: int) -> tuple[str, float, float] | None:
         """Move to x, y of a device with this range; output and logical position there."""
-        if self.virtual is None and self.fake is None:
-            self._make_device()
         if self.virtual is not None:
             self.virtual.motion_absolute(0, x, y, width, height)
             self.virtual.frame()
@@ -145,6 +145,7 @@ class PointerApp(App):
         else:
             (self.fake,) = self.found[self.fake_input]
             self.fake.authenticate("tests", "where does the pointer arrive?")
+        self.display.roundtrip()
 
     def _size(self) -> tuple[int, int]:
         """The logical size of all outputs together."""

@@ -135,6 +135,9 @@ class Display(Protocol):
         """The layout as it is now. Raises DesktopError if the desktop does not say."""
         ...
 
+    async def probe(self) -> None:
+        """Look at the connectors again, where the desktop only does so when it is asked."""
+
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         """Set the named outputs (None: off) in one step; outputs not named are switched off.
 

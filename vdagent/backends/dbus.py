@@ -317,7 +317,8 @@ def _let_go(bus: Any) -> None:
         return
     if bus.connected:
         bus.disconnect()
-    bus._finalize(None)
+    if bus._sock is not None:  # dbus-fast has none before it is connected
+        bus._finalize(None)
     _close(bus)
 
 

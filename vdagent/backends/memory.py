@@ -129,6 +129,9 @@ class MemoryDisplay:
         height = max((rect.y + rect.height for rect in rects), default=0)
         return Layout(width, height, self._outputs)
 
+    async def probe(self) -> None:
+        """There are none."""
+
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
         if not rects:

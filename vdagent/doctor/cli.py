@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 
+from .. import __version__
 from . import daemon, desktop, host, machine, session
 from .finding import Finding, Scope
 
@@ -16,17 +16,22 @@ MARKS = {True: "ok", False: "!!", None: "? "}
 def examine(scope: Scope, *, probe: bool = False) -> list[Finding]:
     """Every link of the chain, from the host to the desktop."""
     status, problem = daemon.status_of(scope)
-    found = machine.examine(scope, status)
-    if status is None:
-        found += [daemon.without_status(scope, problem), session.without_status(scope)]
+    if status is None or status["version"] != __version__:
+        found = machine.examine(scope, None)
+        if status is None:
+            found.append(daemon.without_status(scope, problem))
+        else:
+            found.append(daemon.of_another_version(scope, status))
+        found.append(session.without_status(scope))
         return found + desktop.examine(scope.environment, None)
+    found = machine.examine(scope, status)
     found += daemon.examine(scope, status)
     found += session.examine(scope, status)
     mine = sorted(session.mine(status), key=lambda s: not s["active"])
     found += desktop.examine(scope.environment, mine[0] if mine else None)
     answers = None
     if probe:
-        answers, finding = host.run_probe(scope)
+        answers, finding = host.run_probe(scope, status)
         found.append(finding)
     return found + host.examine(scope, status, answers)
 
@@ -34,9 +39,6 @@ def examine(scope: Scope, *, probe: bool = False) -> list[Finding]:
 def run(scope: Scope, *, as_json: bool, probe: bool) -> int:
     """Print the findings; 0 if all is well, 1 if there is something to do."""
     logging.disable()  # what the backends have to say is in the findings
-    if probe:
-        wait = f"copy something beside the viewer within {host.COPY_S:.0f} s"
-        print(f"vdagent doctor: if you are at the viewer, {wait}", file=sys.stderr)
     findings = examine(scope, probe=probe)
     if as_json:
         print(json.dumps([_json(finding) for finding in findings]))

@@ -8,6 +8,7 @@ look alike, until a message comes; the probe waits for one.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ..control import ask, control_path
@@ -51,11 +52,15 @@ def examine(scope: Scope, status: Status, probe: dict[str, Any] | None) -> list[
     ]
 
 
-def run_probe(scope: Scope) -> tuple[dict[str, Any] | None, Finding]:
-    """Let the daemon ask and measure."""
-    question = {"do": "probe", "clipboard_s": COPY_S}
+def run_probe(scope: Scope, status: Status) -> tuple[dict[str, Any] | None, Finding]:
+    """Let the daemon ask and measure; the person at the viewer is asked to copy, if that can help."""
+    wait_s = COPY_S if _may_yet_come(status["host"]) else 0
+    if wait_s:
+        wish = f"if you are at the viewer, copy something beside it within {wait_s:.0f} s"
+        print(f"vdagent doctor: {wish}", file=sys.stderr, flush=True)
+    question = {"do": "probe", "clipboard_s": wait_s}
     try:
-        probe = ask(control_path(scope.socket), question, 2 * ANSWER_S + COPY_S + 5)
+        probe = ask(control_path(scope.socket), question, 2 * ANSWER_S + wait_s + 5)
     except SessionError as error:
         return None, Finding("probe", None, error.message, "try again in a moment")
     session, viewer = probe["session_ms"], probe["viewer_ms"]
@@ -72,6 +77,12 @@ def run_probe(scope: Scope) -> tuple[dict[str, Any] | None, Finding]:
     return probe, Finding("probe", True, detail)
 
 
+def _may_yet_come(host: Status) -> bool:
+    """Whether nothing of the viewer's clipboard has come, though it takes part."""
+    seen = any(host["messages"].get(kind, 0) for kind in CLIPBOARD_MESSAGES)
+    return "clipboard_by_demand" in host["capabilities"] and not seen
+
+
 def _ms(value: float | None) -> str:
     return "does not answer" if value is None else f"answers in {value} ms"
 
@@ -80,8 +91,7 @@ def _clipboard(host: Status, probe: dict[str, Any] | None) -> Finding:
     name = "host: clipboard"
     if "clipboard_by_demand" not in host["capabilities"]:
         return Finding(name, False, "host or viewer has it switched off", CLIPBOARD_ON)
-    count = sum(host["messages"].get(kind, 0) for kind in CLIPBOARD_MESSAGES)
-    if count or (probe is not None and probe["clipboard_seen"]):
+    if not _may_yet_come(host) or (probe is not None and probe["clipboard_seen"]):
         return Finding(name, True, "the viewer's comes through")
     if probe is not None:
         detail = (
@@ -124,10 +134,12 @@ def _resize(scope: Scope, status: Status) -> Finding:
     detail = (
         f"the host gives the viewer's size to the display device ({', '.join(gpus)}), not to us"
     )
-    parts = [b["part"] for session in status["sessions"] for b in session["backends"]]
-    if "resize" in parts:
+    ways = [b for session in status["sessions"] for b in session["backends"]]
+    if any(way["part"] == "resize" and way["by"] != "nothing" for way in ways):
         return Finding(name, True, f"{detail}; the session agent follows that")
-    hint = "let the desktop follow it, or start the session agent without --no-follow"
+    hint = (
+        "let the desktop follow it, or the session agent: no --no-follow, no display.follow = false"
+    )
     return Finding(name, None, detail, hint)
 
 

@@ -162,8 +162,8 @@ def _tablet(scope: Scope, tablet: Status | None) -> Finding:
         hint = "load the module: modprobe uinput; without one, install the kernel's extra modules"
         return Finding("tablet", False, f"{path} is there, its driver is not", hint)
     if problem is not None or (number is not None and os.geteuid() == 0):
-        hint = f"the daemon runs as root and may write it? see ls -l {path}"
         detail = problem or f"{path} cannot be written: {os.strerror(number or errno.EIO)}"
+        hint = scope.access_hint(detail, path) or f"see ls -l {path}"
         return Finding("tablet", False, detail, hint)
     return Finding("tablet", True, f"{path} is there; the device is made when a session is served")
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
+from ..options import SOCKET
 from .finding import Finding, Scope, Status
 
 # How a desktop that does not honour /etc/xdg/autostart starts a program at log-in.
@@ -35,8 +35,8 @@ SIGNS = {
     "WAYFIRE_SOCKET": "wayfire",
     "I3SOCK": "i3",
 }
-ANYWHERE = "vdagent session; at every log-in: systemctl --user enable --now vdagent.service"
-PROGRAMS = ("spice-vdagent", "vdagent")
+UNIT = "vdagent session; at every log-in: systemctl --user enable --now vdagent.service"
+BY_HAND = "vdagent session; at every log-in: add that line to what your desktop starts"
 
 
 def mine(status: Status) -> list[Status]:
@@ -67,18 +67,19 @@ def without_status(scope: Scope) -> Finding:
 
 
 def _none(scope: Scope, detail: str) -> Finding:
-    return Finding("session agent", False, detail, start_hint(scope.environment))
+    return Finding("session agent", False, detail, start_hint(scope))
 
 
-def start_hint(environment: Mapping[str, str]) -> str:
+def start_hint(scope: Scope) -> str:
     """The line that makes this desktop start the session agent."""
+    environment = scope.environment
     desktops = environment.get("XDG_CURRENT_DESKTOP", "").lower().split(":")
     desktops += [environment.get("DESKTOP_SESSION", "").lower()]
     desktops += [name for variable, name in SIGNS.items() if environment.get(variable)]
     for name in desktops:
         if name in AUTOSTART:
             return f"let {name} start it: {AUTOSTART[name]}; and now: vdagent session"
-    return ANYWHERE
+    return UNIT if scope.has_systemd else BY_HAND
 
 
 def _processes(scope: Scope) -> list[tuple[int, str]]:
@@ -90,9 +91,22 @@ def _processes(scope: Scope) -> list[tuple[int, str]]:
         words = scope.read(f"/proc/{entry}/cmdline").split("\0")
         names = [os.path.basename(word) for word in words[:3]]
         ours = "vdagent" in names and "session" in words[:4]
-        if (ours or "spice-vdagent" in names) and _is_mine(scope.path(f"/proc/{entry}")):
+        if not (ours or "spice-vdagent" in names) or _socket_of(words) != scope.socket:
+            continue
+        if _is_mine(scope.path(f"/proc/{entry}")):
             found.append((int(entry), "vdagent session" if ours else "spice-vdagent"))
     return found
+
+
+def _socket_of(words: list[str]) -> str:
+    """The daemon's socket such a process was told of: -S PATH, -SPATH, --vdagentd-socket PATH, =PATH."""
+    for number, word in enumerate(words):
+        if word in ("-S", "--vdagentd-socket"):
+            return words[number + 1] if number + 1 < len(words) else ""
+        for start in ("--vdagentd-socket=", "-S"):
+            if word.startswith(start):
+                return word.removeprefix(start)
+    return SOCKET
 
 
 def _is_mine(directory: str) -> bool:

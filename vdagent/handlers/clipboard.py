@@ -109,13 +109,18 @@ class ClipboardHandler:
     def client_disconnected(self, msg: m.ClientDisconnected | None = None) -> None:
         """The client's offers end. What the guest owns stays; our daemon offers it to the next one.
 
-        The C daemon says this also when a client comes, and throws away what was offered before.
+        The C daemon says this also when a client comes without another having left.
         """
         self._pastes.cancel()
         self._client.clear()
         for selection in Selection:
             self._drop_client_offer(selection)
-        if msg is not None and self._is_foreign:
+        if msg is not None:
+            self.client_came()
+
+    def client_came(self) -> None:
+        """There may be another client. A foreign daemon has forgotten what the guest has."""
+        if self._is_foreign:
             self._offer_everything()
 
     def _set_patience(self, first_s: float) -> None:

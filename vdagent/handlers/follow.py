@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from ..backends.base import Display, Layout, Output, Rect
+from ..backends.base import Display, Layout, Rect
 from ..errors import DesktopError
 from .displays import zero_based
 
@@ -29,7 +29,7 @@ class Follow:
 
     def __init__(self, read_preferred: Callable[[], Sizes]) -> None:
         self._read = read_preferred
-        self._known = dict(read_preferred())
+        self._known: Sizes = dict(read_preferred())
         self._display: Display | None = None
         self._work: asyncio.Task[None] | None = None
         self._news = False
@@ -62,59 +62,80 @@ class Follow:
     async def _follow(self, display: Display) -> None:
         """Go on until there is no news; a change that is being made is not broken off for the next."""
         while self._news:
-            changed = await self._what_stays()
-            if changed:
-                self._known.update(changed)
-                await self._apply(display, changed)
+            now = await self._what_stays(display)
+            if now != self._known:
+                before, self._known = self._known, now
+                await self._apply(display, before, now)
 
-    async def _what_stays(self) -> Sizes:
-        """The sizes that have changed, once the desktop has had its time to follow the last of them."""
+    async def _what_stays(self, display: Display) -> Sizes:
+        """The sizes there are, once the desktop has had its time to follow the last of them."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         while True:
             if self._news:
                 self._news, start = False, loop.time()
-            changed, waited_s = self._changed(), loop.time() - start
-            if waited_s >= (OWN_WAY_S if changed else PROBE_S):
-                return changed
+                await self._probe(display)
+            now, waited_s = dict(self._read()), loop.time() - start
+            if waited_s >= (PROBE_S if now == self._known else OWN_WAY_S):
+                return now
             await asyncio.sleep(PROBE_STEP_S)
 
-    async def _apply(self, display: Display, changed: Sizes) -> None:
+    async def _probe(self, display: Display) -> None:
         try:
-            wanted = with_sizes(await display.layout(), changed)
+            await display.probe()
+        except DesktopError as error:
+            log.debug("resolution: the connectors were not probed: %s", error)
+
+    async def _apply(self, display: Display, before: Sizes, now: Sizes) -> None:
+        try:
+            wanted = followed(await display.layout(), before, now)
             if wanted is not None:
                 await display.apply(wanted)
-                log.info(
-                    "resolution: the desktop did not follow the host's size, set it: %s", changed
-                )
+                log.info("resolution: the desktop did not follow the host's size, set it: %s", now)
         except DesktopError as error:
             log.warning("resolution: the host's new size could not be set: %s", error)
 
-    def _changed(self) -> dict[str, tuple[int, int]]:
-        return {name: size for name, size in self._read().items() if self._known.get(name) != size}
+
+def followed(layout: Layout, before: Sizes, now: Sizes) -> dict[str, Rect | None] | None:
+    """The layout once it follows the sizes; None if it does already.
+
+    What is connected anew comes to the right of all, what is not any more goes; what the user has
+    switched off stays off. What is to the right of a change moves along.
+    """
+    active = {output.name: output.rect for output in layout.outputs if output.rect is not None}
+    rects = dict(active)
+    for connector in [name for name in before if name not in now]:
+        name = _output(layout, connector, only=False)
+        if name in rects and len(rects) > 1:
+            _move_along(rects, name, -rects[name].width)
+            del rects[name]
+    for connector, size in now.items():
+        name = _output(layout, connector, only=len(now) == 1)
+        if name is None or before.get(connector) == size:
+            continue
+        if name in rects:
+            _move_along(rects, name, size[0] - rects[name].width)
+            rects[name] = rects[name]._replace(width=size[0], height=size[1])
+        elif connector not in before:
+            rects[name] = Rect(*size, max((r.x + r.width for r in rects.values()), default=0), 0)
+    return None if rects == active else {**rects}
 
 
-def with_sizes(layout: Layout, sizes: Sizes) -> dict[str, Rect | None] | None:
-    """The layout with outputs at new sizes, those to their right moved along; None if it is so already.
+def _move_along(rects: dict[str, Rect], changed: str, grown: int) -> None:
+    edge = rects[changed].x + rects[changed].width
+    for name, rect in rects.items():
+        if rect.x >= edge:
+            rects[name] = rect._replace(x=rect.x + grown)
+
+
+def _output(layout: Layout, connector: str, *, only: bool) -> str | None:
+    """The output of a connector, by name; the `only` connector is that of the only output that is on.
 
     Connector names of kernel and desktop mostly agree; old QXL drivers of X count from 0.
     """
-    active = [output for output in layout.outputs if output.rect is not None]
-    wanted: dict[str, Rect | None] = {output.name: output.rect for output in active}
-    for connector, (width, height) in sizes.items():
-        output = _output(active, connector, only=len(sizes) == 1)
-        rect = wanted.get(output.name) if output is not None else None
-        if output is None or rect is None:
-            continue
-        grown = width - rect.width
-        for name, other in wanted.items():
-            if other is not None and other.x >= rect.x + rect.width:
-                wanted[name] = other._replace(x=other.x + grown)
-        wanted[output.name] = rect._replace(width=width, height=height)
-    return None if wanted == {o.name: o.rect for o in active} else wanted
-
-
-def _output(active: list[Output], connector: str, *, only: bool) -> Output | None:
-    names = {output.name: output for output in active}
-    found = names.get(zero_based(names, connector))
-    return found or (active[0] if only and len(active) == 1 else None)
+    names = [output.name for output in layout.outputs]
+    name = zero_based(names, connector)
+    if name in names:
+        return name
+    active = [output.name for output in layout.outputs if output.rect is not None]
+    return active[0] if only and len(active) == 1 else None

@@ -21,7 +21,7 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def stop(process: subprocess.Popen[bytes], timeout_s: float = 2.0) -> int:
+def stop(process: subprocess.Popen[bytes], timeout_s: float = 5.0) -> int:
     """SIGTERM, after `timeout_s` SIGKILL; the exit status."""
     if process.poll() is None:
         process.terminate()

@@ -26,6 +26,12 @@ def parser() -> argparse.ArgumentParser:
     add("--port", type=Path, metavar="PATH", help="socket to offer the agent port at")
     add("--listen", metavar="HOST:PORT", help="loopback address for the viewer (default: a socket)")
     add("--chardev", choices=("spicevmc", "qemu-vdagent"), default="spicevmc")
+    add(
+        "--chardev-options",
+        default=LabOptions().chardev_options,
+        metavar="LIST",
+        help="of qemu-vdagent: clipboard=on,mouse=on",
+    )
     add("--display-device", default="VGA", metavar="DEVICE", help="VGA, virtio-vga, qxl-vga, none")
     add("--more-displays", type=int, default=0, metavar="N", help="further graphics cards")
     add("--trace", action="append", default=[], metavar="PATTERN", help="QEMU trace events to log")

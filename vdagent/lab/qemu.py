@@ -28,6 +28,8 @@ class LabOptions(NamedTuple):
     listen: str | None = None
     """HOST:PORT for the viewer, loopback only; a UNIX socket in the lab's directory by default."""
     chardev: str = "spicevmc"
+    chardev_options: str = "clipboard=on,mouse=on"
+    """Of the qemu-vdagent chardev."""
     display_device: str = "VGA"
     more_displays: int = 0
     """So many further graphics cards, each with one output."""
@@ -129,7 +131,7 @@ def command_line(options: LabOptions, paths: Paths) -> list[str]:
     """QEMU's arguments."""
     chardev = f"{options.chardev},id=vdagent,name=vdagent"
     if options.chardev == "qemu-vdagent":
-        chardev += ",clipboard=on,mouse=on"
+        chardev += f",{options.chardev_options}"
     gpu = [] if options.display_device == "none" else ["-device", options.display_device]
     gpu += ["-device", "secondary-vga"] * options.more_displays
     traces = [word for pattern in options.trace for word in ("-trace", pattern)]

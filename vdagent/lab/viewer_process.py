@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -128,6 +130,15 @@ class ViewerProcess:
             "agent-update", timeout_s, lambda e: "CLIPBOARD_SELECTION" in e["capabilities"], since
         )
         return list(update["capabilities"])
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Hold it for a while, as a window that does not react."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End the viewer."""

@@ -32,9 +32,9 @@ def build_deb(into: Path) -> Path:
     return Path(made.stdout.splitlines()[-1])
 
 
-def boot(overlay: Path) -> Guest:
+def boot(overlay: Path, sleeps: bool = False) -> Guest:
     """The systemd guest, without our package; what it writes goes to the new file `overlay`."""
-    return Guest(disk_root(overlay))
+    return Guest(disk_root(overlay), sleeps=sleeps)
 
 
 def install(guest: Guest, deb: Path) -> str:

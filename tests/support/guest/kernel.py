@@ -41,10 +41,15 @@ KEPT_MODULES = (
 
 @dataclass(frozen=True)
 class Kernel:
-    """An unpacked kernel: an ELF image that QEMU boots directly, and module files in load order."""
+    """An unpacked kernel and its module files in load order.
+
+    QEMU boots the ELF `image` directly, which is faster than what the package holds, `compressed`. But it
+    also puts it into memory at every reset, and a wake-up from suspend to RAM is one.
+    """
 
     release: str
     image: Path
+    compressed: Path
     modules: Path
     order: tuple[str, ...]
     requires: dict[str, list[str]]
@@ -67,7 +72,7 @@ def prepare(cache: Path = CACHE) -> Kernel:
     package, version = _candidate(cache)
     directory = cache / f"{package}_{version.replace(':', '_')}"
     stamp = directory / "stamp.json"
-    if not stamp.exists() or json.loads(stamp.read_text())["kept"] != list(KEPT_MODULES):
+    if not stamp.exists() or json.loads(stamp.read_text())["kept"] != [*KEPT_MODULES, "vmlinuz"]:
         shutil.rmtree(directory, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             unpacked = Path(scratch) / "kernel"
@@ -77,6 +82,7 @@ def prepare(cache: Path = CACHE) -> Kernel:
     return Kernel(
         package.removeprefix("linux-image-"),
         directory / "vmlinux",
+        directory / "vmlinuz",
         directory / "modules",
         tuple(facts["order"]),
         facts["requires"],
@@ -120,7 +126,7 @@ def _download(package: str, version: str, directory: Path) -> Path:
 
 
 def _unpack(deb: Path, directory: Path) -> None:
-    """Write vmlinux, modules/*.ko and stamp.json of the package `deb` into `directory`."""
+    """Write vmlinux, vmlinuz, modules/*.ko and stamp.json of the package `deb` into `directory`."""
     files = _package_files(deb)
     modules = {name: data for name, data in files.items() if name != "vmlinuz"}
     requires = {name: _requirements(data) for name, data in modules.items()}
@@ -128,11 +134,12 @@ def _unpack(deb: Path, directory: Path) -> None:
     for name in KEPT_MODULES:
         _add_in_order(name, requires, order)
     (directory / "modules").mkdir(parents=True)
+    (directory / "vmlinuz").write_bytes(files["vmlinuz"])
     (directory / "vmlinux").write_bytes(elf_image(files["vmlinuz"]))
     for name in order:
         (directory / "modules" / f"{name}.ko").write_bytes(modules[name])
     facts = {
-        "kept": list(KEPT_MODULES),
+        "kept": [*KEPT_MODULES, "vmlinuz"],
         "order": order,
         "requires": {name: requires[name] for name in order},
     }

@@ -55,15 +55,19 @@ class Guest:
         memory_mb: int = 1024,
         cpus: int = 2,
         extra: Sequence[str] = (),
+        sleeps: bool = False,
     ) -> None:
-        """Boot with `root` (default: the host's), and QEMU's `extra` arguments."""
+        """Boot with `root` (default: the host's), and QEMU's `extra` arguments.
+
+        Only a machine that `sleeps` wakes up again from suspend to RAM; it takes longer to boot.
+        """
         self.directory = Path(tempfile.mkdtemp(prefix="guest-", dir="/tmp"))
         self._replies: dict[int, dict[str, Any]] = {}
         self._requests = 0
         self._started: list[subprocess.Popen[bytes]] = []
         self._sending = threading.Lock()
         devices = ["-smp", str(cpus), "-m", str(memory_mb), "-device", GPU_DEVICES[gpu], *extra]
-        self._argv = [*self._qemu(root or host_root(gpu)), *devices]
+        self._argv = [*self._qemu(root or host_root(gpu), sleeps), *devices]
         try:
             self._start(self.directory)
             self.wait_boot()
@@ -110,7 +114,8 @@ class Guest:
     def put(self, path: str, content: bytes, mode: str = "644") -> None:
         """Write a file in the guest."""
         text = base64.b64encode(content).decode()
-        self.output(f"base64 -d | install -Dm{mode} /dev/stdin {path}", input=text)
+        # Not from /dev/stdin: a guest without udev has none.
+        self.output(f"install -Dm{mode} /dev/null {path} && base64 -d >{path}", input=text)
 
     def reboot(self) -> None:
         """Have the guest's service manager reboot it, and wait until it is back."""
@@ -137,7 +142,8 @@ class Guest:
         source, control, monitor = self._process, self._control, self._sockets / "qmp"
         target = Path(tempfile.mkdtemp(dir=self.directory))
         uri = f"unix:{target}/incoming"
-        self._start(target, "-incoming", uri)
+        self._start(target, "-incoming", "defer")
+        self.qmp("migrate-incoming", uri=uri)
         asyncio.run(qmp.execute(monitor, "migrate", uri=uri))
 
         def migrated() -> bool:
@@ -171,13 +177,13 @@ class Guest:
         lines = self._control.makefile("r")
         threading.Thread(target=self._read_replies, args=(lines,), daemon=True).start()
 
-    def _qemu(self, root: Root) -> list[str | Path]:
+    def _qemu(self, root: Root, sleeps: bool) -> list[str | Path]:
         unpacked = kernel.prepare()
         initrd = initramfs.build(unpacked.load_order(root.modules), self.directory / "initramfs")
         return [
             *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi"),
             *("-nodefaults", "-no-user-config", "-display", "none"),
-            *("-kernel", unpacked.image, "-initrd", initrd),
+            *("-kernel", unpacked.compressed if sleeps else unpacked.image, "-initrd", initrd),
             *("-append", " ".join((COMMAND_LINE, *root.words))),
             *root.arguments,
             *("-serial", f"file:{self.directory}/serial"),

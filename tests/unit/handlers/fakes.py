@@ -143,3 +143,13 @@ class FakeTablet:
 def desktop(width: int = 1024, height: int = 768, *screens: Screen) -> GuestResolution:
     """A report; without screens of one that is as large as the desktop."""
     return GuestResolution(width, height, screens or (Screen(width, height, 0, 0, 0),))
+
+
+class FakeLogins:
+    """Implements backends.base.Logins."""
+
+    active: str | None = None
+
+
+def login(key: str, **facts: bool) -> Login:
+    return Login(key, key, 1000, **{"is_user": True, **facts})

@@ -268,7 +268,10 @@ async def test_a_foreign_daemon_is_told_the_guests_offer_again_for_the_next_clie
     await guest.copies(Format.TEXT)
     guest.take()
     guest.handler.client_disconnected(ClientDisconnected())
+    guest.handler.client_came()
     assert guest.take() == []  # ours offers it itself
     guest.handler.daemon_is_foreign()
     guest.handler.client_disconnected(ClientDisconnected())
+    assert guest.take() == [ClipboardGrab(0, (TEXT,))]
+    guest.handler.client_came()
     assert guest.take() == [ClipboardGrab(0, (TEXT,))]

@@ -13,7 +13,7 @@ from vdagent.backends.base import Layout, Output, Rect
 from vdagent.backends.memory import MemoryDisplay
 from vdagent.errors import DesktopError
 from vdagent.handlers import follow
-from vdagent.handlers.follow import Follow, with_sizes
+from vdagent.handlers.follow import Follow, followed
 
 ONE = (Output("Virtual-1", Rect(1024, 768)),)
 LEFT, RIGHT = Output("Virtual-1", Rect(800, 600)), Output("Virtual-2", Rect(640, 480, 800, 0))
@@ -148,22 +148,59 @@ async def test_closed_it_does_nothing() -> None:
     assert guest.desktop.applied == []
 
 
+async def test_the_desktop_is_asked_to_look_at_its_connectors() -> None:
+    """A bare X server does not by itself, and until somebody does the list stays the old one."""
+    guest = Guest()
+
+    async def probe() -> None:
+        guest.preferred = {"Virtual-1": (1111, 777)}
+
+    guest.desktop.probe = probe  # type: ignore[method-assign]
+    guest.follow.on_hotplug()
+    await guest.settled()
+    assert guest.desktop.applied == [{"Virtual-1": Rect(1111, 777)}]
+
+
+FIRST, BOTH = {"Virtual-1": (800, 600)}, {"Virtual-1": (800, 600), "Virtual-2": (640, 480)}
+SECOND_OFF = Layout(800, 600, (LEFT, Output("Virtual-2", None)))
+
+
 def test_what_is_to_the_right_moves_along() -> None:
     layout = Layout(1440, 600, (LEFT, RIGHT))
-    assert with_sizes(layout, {"Virtual-1": (1000, 700)}) == {
+    assert followed(layout, BOTH, BOTH | {"Virtual-1": (1000, 700)}) == {
         "Virtual-1": Rect(1000, 700),
         "Virtual-2": Rect(640, 480, 1000, 0),
     }
-    assert with_sizes(layout, {"Virtual-2": (640, 480)}) is None
+    assert followed(layout, FIRST, BOTH) is None  # the desktop has lit it
+
+
+def test_what_is_connected_anew_comes_to_the_right() -> None:
+    assert followed(SECOND_OFF, FIRST, BOTH) == {
+        "Virtual-1": Rect(800, 600),
+        "Virtual-2": Rect(640, 480, 800, 0),
+    }
+
+
+def test_what_the_user_switched_off_stays_off() -> None:
+    assert followed(SECOND_OFF, BOTH, BOTH | {"Virtual-2": (1024, 768)}) is None
+
+
+def test_what_is_connected_no_more_goes() -> None:
+    layout = Layout(1440, 600, (LEFT, RIGHT))
+    assert followed(layout, BOTH, FIRST) == {"Virtual-1": Rect(800, 600)}
+    other = {"Virtual-2": (640, 480)}
+    assert followed(layout, BOTH, other) == {"Virtual-2": Rect(640, 480)}
+    assert followed(layout, BOTH, {}) == {"Virtual-2": Rect(640, 480)}  # one stays on
+    assert followed(SECOND_OFF, BOTH, FIRST) is None
 
 
 def test_names_that_count_from_zero() -> None:
     layout = Layout(1024, 768, (Output("Virtual-0", Rect(1024, 768)), Output("Virtual-1", None)))
-    assert with_sizes(layout, {"Virtual-1": (800, 600)}) == {"Virtual-0": Rect(800, 600)}
+    assert followed(layout, {}, {"Virtual-1": (800, 600)}) == {"Virtual-0": Rect(800, 600)}
 
 
 def test_the_only_output_whatever_its_name() -> None:
     layout = Layout(1024, 768, (Output("screen", Rect(1024, 768)),))
-    assert with_sizes(layout, {"Virtual-1": (800, 600)}) == {"screen": Rect(800, 600)}
+    assert followed(layout, {}, {"Virtual-1": (800, 600)}) == {"screen": Rect(800, 600)}
     two = Layout(1440, 600, (LEFT, RIGHT))
-    assert with_sizes(two, {"DP-1": (100, 100)}) is None
+    assert followed(two, {}, {"DP-1": (100, 100)}) is None

@@ -93,6 +93,9 @@ class MutterDisplay:
             raise DesktopError("the compositor is away")
         return self._bus
 
+    async def probe(self) -> None:
+        """Mutter does it at each change that the kernel tells."""
+
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
         if not rects:

@@ -85,6 +85,9 @@ class WaylandDisplay:
             raise DesktopError("the compositor shows the desktop on no output")
         return layout
 
+    async def probe(self) -> None:
+        """Compositors do it at each change that the kernel tells."""
+
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         if self._outputs is None:
             raise DesktopError(AWAY)

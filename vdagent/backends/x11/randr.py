@@ -78,6 +78,11 @@ class X11Display:
         outputs = tuple(Output(o.name, screen.rect_of(o)) for o in screen.outputs)
         return Layout(screen.width, screen.height, outputs)
 
+    async def probe(self) -> None:
+        """The server does it for whoever asks for the resources, and leaves that to the desktop."""
+        if self._opcode is not None:
+            await self._x.ask(randr.GetScreenResources, opcode=self._opcode, window=self._x.root)
+
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
         if self._opcode is None:
             raise DesktopError("this X server has no RandR 1.3: its size cannot be changed")
