@@ -85,7 +85,7 @@ hostile: setup ## hostile peers against our programs and the C ones, as a table:
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
 
-bench: setup ## CPU, latency and memory beside the C peer, as a table
+bench: setup ## CPU, latency and memory beside the C peer, as a table (BENCH_ARGS: --report docs/benchmarks.md)
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 setup: ## Debian packages and the virtual environment for the tests
