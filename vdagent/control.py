@@ -198,7 +198,8 @@ def conversation(
             if not isinstance(answer, dict):
                 raise ValueError("it talks nonsense")
         except (OSError, ValueError) as error:
-            raise SessionError(f"control: no answer at {path}: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise SessionError(f"control: no answer at {path}: {reason}") from None
         if not answer.get("ok"):
             raise SessionError(str(answer.get("error", "control: refused")))
         yield dict(answer)

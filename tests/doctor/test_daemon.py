@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.report import PYTHON, Report, doctor, environment, status
-from tests.support.processes import wait_for
+from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Rig, program
 from tests.support.tools import require
 from vdagent.control import control_path
@@ -130,6 +130,29 @@ def test_a_stale_control_socket_beside_a_live_daemon(rig: Rig) -> None:
         ask(rig).says("daemon", False, "no answer at", "vdagent")
 
 
+def test_a_daemon_that_its_first_caller_starts(tmp_path: Path) -> None:
+    """systemd holds its socket, and nobody has come yet: the doctor is the first."""
+    require("systemd-socket-activate")
+    (tmp_path / "uinput").touch()
+    argv = [
+        "systemd-socket-activate",
+        "-l",
+        tmp_path / "sock",
+        *program("daemon"),
+        "-x",
+        "-X",
+        "-f",
+    ]
+    argv += ["-s", tmp_path / "port", "-S", tmp_path / "sock", "-u", tmp_path / "uinput"]
+    daemon = spawn(argv, log=tmp_path / "log")
+    try:
+        wait_for((tmp_path / "sock").exists, 10, "systemd's socket")
+        report = doctor("-s", tmp_path / "port", "-S", tmp_path / "sock")
+    finally:
+        stop(daemon)
+    report.says("daemon", True, f"pid {daemon.pid}")
+
+
 @contextmanager
 def open_directory() -> Iterator[Path]:
     """One that every user may look into."""
@@ -199,8 +222,8 @@ def test_the_program_was_upgraded_under_a_running_daemon(
 @pytest.mark.parametrize(
     ("init", "command"),
     [
-        ("run/systemd/system", "systemctl start vdagentd.socket vdagentd.service"),
-        ("run/openrc", "rc-service vdagentd start"),
+        ("run/systemd/system", "systemctl start vdagentd.socket"),
+        ("run/openrc/softlevel", "rc-service vdagentd start"),
         ("run/runit", "sv up vdagentd"),
         ("run", "as root: vdagent daemon"),
     ],

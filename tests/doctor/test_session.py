@@ -19,6 +19,7 @@ from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Rig, program
 from tests.support.xservers import xvfb
 from vdagent.control import control_path
+from vdagent.doctor.finding import Scope
 from vdagent.doctor.session import AUTOSTART, SIGNS, start_hint
 
 
@@ -54,7 +55,7 @@ def ask(rig: Rig | LoginRig, **more: str) -> Report:
         ({"XDG_CURRENT_DESKTOP": "labwc:wlroots"}, "~/.config/labwc/autostart"),
         ({"DESKTOP_SESSION": "openbox"}, "~/.config/openbox/autostart"),
         ({"XDG_CURRENT_DESKTOP": "i3"}, "exec --no-startup-id vdagent session"),
-        ({"XDG_CURRENT_DESKTOP": "GNOME"}, "systemctl --user enable --now vdagent.service"),
+        ({"XDG_CURRENT_DESKTOP": "GNOME"}, "vdagent session; at every log-in: "),
     ],
 )
 def test_no_session_agent_and_the_line_that_starts_it(
@@ -68,9 +69,16 @@ def test_no_session_agent_and_the_line_that_starts_it(
 
 def test_every_window_manager_has_its_line() -> None:
     for name in AUTOSTART:
-        hint = start_hint({"XDG_CURRENT_DESKTOP": name.upper()})
+        hint = start_hint(Scope("", "", environment={"XDG_CURRENT_DESKTOP": name.upper()}))
         assert hint.startswith(f"let {name} start it: ") and "session" in hint
     assert set(SIGNS.values()) <= set(AUTOSTART)
+
+
+def test_other_desktops_have_systemd_or_a_list_of_their_own(tmp_path: Path) -> None:
+    scope = Scope("", "", root=str(tmp_path), environment={"XDG_CURRENT_DESKTOP": "GNOME"})
+    assert "add that line to what your desktop starts" in start_hint(scope)
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    assert "systemctl --user enable --now vdagent.service" in start_hint(scope)
 
 
 def test_a_session_agent_without_screens(rig: Rig) -> None:

@@ -109,7 +109,7 @@ def test_to_guest_then_to_host(idle: Guest) -> None:
     assert requested(guest) == ""
     assert grabs(guest, since) == []
 
-    assert "by its settings: clipboard to-guest" in _status(guest)
+    wait_for(lambda: "by its settings: clipboard to-guest" in _status(guest), 10, "the status")
     where = ("-s", guest.lab.port, "-S", str(guest.socket))
     found = {
         link["name"]: link for link in json.loads(vdagent(guest, "doctor", "--json", *where).stdout)

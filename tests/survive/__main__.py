@@ -41,7 +41,7 @@ def survive(row: Row, at: Served) -> str:
     problem = ""
     try:
         row.happen(at)
-        took = at.seconds_until_served()
+        took = at.seconds_until_served(row.x_reads_input)
         seconds = f"{took:.1f}"
         problem = "" if took <= row.limit_s else "too late"
     except (TimeoutError, HostError, RuntimeError) as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.support.guest.clipboard import copy_in_guest
 from tests.support.guest.machine import Guest
+from tests.support.guest.tablet import Tablet
 from vdagent.errors import HostError
 from vdagent.lab.viewer_process import ViewerProcess
 
@@ -43,10 +44,14 @@ class Served:
         self.viewers.append(ViewerProcess())
         self.viewer.connect(self.guest.spice_uri)
 
-    def seconds_until_served(self) -> float:
-        """Wait for clipboard both ways and pointer; TimeoutError says what did not work."""
+    def seconds_until_served(self, x_reads_input: bool = True) -> float:
+        """Wait for clipboard both ways and pointer; TimeoutError says what did not work.
+
+        Where the X server reads no input device any more, the kernel's events are what counts.
+        """
         start = time.monotonic()
-        for what in (self._pointer, self._to_guest, self._to_viewer):
+        pointer = self._pointer if x_reads_input else self._tablet
+        for what in (pointer, self._to_guest, self._to_viewer):
             _repeat(what, start + PATIENCE_S)
         return time.monotonic() - start
 
@@ -57,6 +62,12 @@ class Served:
         # Xorg's libinput driver scales to 65535 steps and rounds down: it may end a pixel short.
         off = f"$(((X - {x}) * (X - {x}) + (Y - {y}) * (Y - {y})))"
         return self._in_guest(f'eval "$(xdotool getmouselocation --shell)"; [ {off} -le 2 ]', 0.7)
+
+    def _tablet(self) -> bool:
+        with Tablet(self.guest) as tablet:
+            self.viewer.do("position", x=next(_numbers), y=next(_numbers))
+            tablet.wait_position()
+        return True
 
     def _to_guest(self) -> bool:
         text = f"to the guest {next(_numbers)}"

@@ -31,6 +31,8 @@ class Row:
     what: str
     happen: Callable[[Served], None]
     limit_s: float = SERVED_S
+    # Xorg gives up all its input devices, the keyboard too, when logind leaves the bus.
+    x_reads_input: bool = True
 
 
 # -- the viewer ----------------------------------------------------------------------------------
@@ -314,11 +316,11 @@ ROWS = (
     Row("daemon killed", daemon_killed, STARTED_S),
     Row("session agent restarted", agent_restarted, STARTED_S),
     Row("session agent killed", agent_killed, STARTED_S),
-    Row("logind restarted", _restart("systemd-logind")),
     Row("session bus restarted", session_bus_restarted, STARTED_S),
-    Row("system bus restarted", _restart("dbus"), STARTED_S),
-    Row("X server killed", x_server_killed, STARTED_S),
+    Row("logind restarted", _restart("systemd-logind"), x_reads_input=False),
     Row("logged out and in", logged_out_and_in, STARTED_S),
+    Row("system bus restarted", _restart("dbus"), STARTED_S, x_reads_input=False),
+    Row("X server killed", x_server_killed, STARTED_S),
     Row("package installed anew", package_installed_anew, STARTED_S),
     Row("text console and back", text_console),
     Row("another user logs in on another terminal", user_switched, STARTED_S),

@@ -5,22 +5,47 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 from .. import __version__
 from ..control import ask_status, control_path
 from ..errors import SessionError
+from ..transport.peers import Peer
 from .finding import Finding, Scope, Status
 
-# What systemd's socket unit has listening before the daemon runs.
-ACTIVATION_S = 10.0
+C_DAEMON = "spice-vdagentd"
+# Connecting starts a daemon whose socket systemd holds; its control socket comes a moment later.
+ACTIVATION_S = 3.0
+STEP_S = 0.05
 
 
 def status_of(scope: Scope) -> tuple[Status | None, str]:
     """The daemon's status, or why there is none."""
+    control = control_path(scope.socket)
+    if not os.path.exists(control) and _listener(scope.socket) not in (None, C_DAEMON):
+        _wait_for(control)
     try:
-        return ask_status(control_path(scope.socket)), ""
+        return ask_status(control), ""
     except SessionError as error:
         return None, error.message
+
+
+def _wait_for(path: str) -> None:
+    deadline = time.monotonic() + ACTIVATION_S
+    while not os.path.exists(path) and time.monotonic() < deadline:
+        time.sleep(STEP_S)
+
+
+def _listener(path: str) -> str | None:
+    """The name of the program that listens at a socket, None if none answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(path)
+            with open(f"/proc/{Peer(probe).pid}/comm", encoding="utf-8", errors="replace") as file:
+                return file.read().strip()
+        except OSError:
+            return None
 
 
 def without_status(scope: Scope, problem: str) -> Finding:
@@ -86,8 +111,8 @@ def _port(scope: Scope, status: Status) -> Finding:
         waits = not any(session["active"] for session in status["sessions"])
         detail = "closed: no session is served" if waits else "closed: there is no tablet"
         return Finding("port open", False, detail, "what is wrong in the other lines comes first")
-    if "Permission denied" in problem:
-        hint = f"the daemon has to run as root, or as who may use it: see ls -l {port['path']}"
+    if (access := scope.access_hint(problem, port["path"])) is not None:
+        hint = access
     elif "in use" in problem:
         hint = "end the other program; two agent daemons cannot serve one port"
     elif port["path"] != scope.port:

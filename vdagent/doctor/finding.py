@@ -47,13 +47,29 @@ class Scope(NamedTuple):
         except OSError:
             return []
 
+    @property
+    def has_systemd(self) -> bool:
+        """Whether it runs this system (sd_booted(3))."""
+        return os.path.isdir(self.path("/run/systemd/system"))
+
     def service(self, action: str) -> str:
         """How this system's init does that to the daemon: start, restart."""
-        if os.path.isdir(self.path("/run/systemd/system")):
-            # Nothing is to be enabled: at the boot the port's udev rule starts them.
-            return f"systemctl {action} vdagentd.socket vdagentd.service"
-        if os.path.isdir(self.path("/run/openrc")):
+        if self.has_systemd:  # at boot udev's rule starts the socket
+            unit = "socket" if action == "start" else "service"
+            return f"systemctl {action} vdagentd.{unit}"
+        if os.path.exists(self.path("/run/openrc/softlevel")):
             return f"rc-service vdagentd {action}"
         if os.path.isdir(self.path("/run/runit")):
             return f"sv {'up' if action == 'start' else action} vdagentd"
         return "as root: vdagent daemon" if action == "start" else "end it, and: vdagent daemon"
+
+    def access_hint(self, problem: str, path: str) -> str | None:
+        """What lets the daemon use a device, if that is the problem; it does not run as root."""
+        if "Permission denied" in problem:
+            return (
+                "udev gives it to the daemon's user: udevadm control --reload; udevadm trigger "
+                f"--action=add {path}; see ls -lL {path}"
+            )
+        if "Operation not permitted" in problem:  # DeviceAllow= of the unit
+            return f"it was not there yet when the daemon started: {self.service('restart')}"
+        return None

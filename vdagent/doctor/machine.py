@@ -162,13 +162,10 @@ def _tablet(scope: Scope, tablet: Status | None) -> Finding:
         hint = "load the module: modprobe uinput; without one, install the kernel's extra modules"
         return Finding("tablet", False, f"{path} is there, its driver is not", hint)
     if problem is not None or (number is not None and os.geteuid() == 0):
-        hint = (
-            "let udev give it to the daemon: udevadm trigger --action=change --sysname-match=uinput; "
-            f"if that is not enough, see ls -l {path}"
-        )
-        detail = f"{path} cannot be written: {os.strerror(number or errno.EIO)}"
-        if problem is not None:  # with its layer and the daemon's own hint, which lines here have
-            detail = problem.removeprefix("tablet: ").partition(" (")[0]
+        detail = problem or f"{path} cannot be written: {os.strerror(number or errno.EIO)}"
+        hint = scope.access_hint(detail, path) or f"see ls -l {path}"
+        # The daemon's words have their layer in front and a hint of their own behind.
+        detail = detail.removeprefix("tablet: ").partition(" (")[0]
         return Finding("tablet", False, detail, hint)
     return Finding("tablet", True, f"{path} is there; the device is made when a session is served")
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from ..options import SOCKET
 from .finding import Finding, Scope, Status
@@ -36,7 +35,8 @@ SIGNS = {
     "WAYFIRE_SOCKET": "wayfire",
     "I3SOCK": "i3",
 }
-ANYWHERE = "vdagent session; at every log-in: systemctl --user enable --now vdagent.service"
+UNIT = "vdagent session; at every log-in: systemctl --user enable --now vdagent.service"
+BY_HAND = "vdagent session; at every log-in: add that line to what your desktop starts"
 
 
 def mine(status: Status) -> list[Status]:
@@ -67,18 +67,19 @@ def without_status(scope: Scope) -> Finding:
 
 
 def _none(scope: Scope, detail: str) -> Finding:
-    return Finding("session agent", False, detail, start_hint(scope.environment))
+    return Finding("session agent", False, detail, start_hint(scope))
 
 
-def start_hint(environment: Mapping[str, str]) -> str:
+def start_hint(scope: Scope) -> str:
     """The line that makes this desktop start the session agent."""
+    environment = scope.environment
     desktops = environment.get("XDG_CURRENT_DESKTOP", "").lower().split(":")
     desktops += [environment.get("DESKTOP_SESSION", "").lower()]
     desktops += [name for variable, name in SIGNS.items() if environment.get(variable)]
     for name in desktops:
         if name in AUTOSTART:
             return f"let {name} start it: {AUTOSTART[name]}; and now: vdagent session"
-    return ANYWHERE
+    return UNIT if scope.has_systemd else BY_HAND
 
 
 def _processes(scope: Scope) -> list[tuple[int, str]]:
