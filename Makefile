@@ -42,9 +42,10 @@ test-newest: ## desktops and QEMU's own agent host as Debian testing has them (r
 		tests/e2e/test_qemu_vdagent.py tests/e2e/test_wayland.py $(PYTEST_ARGS)
 
 test-pythons: ## unit, property and backend tests on the oldest and the newest Python (root, 6 GB)
-	@for debian in bookworm testing; do \
-		tests/support/in-debian.sh $$debian packaging/dev-setup.sh test && \
-		tests/support/in-debian.sh $$debian sh -c '$(BIN)/python --version && $(BIN)/python \
+	@for one in "bookworm /usr/bin/python3" "testing /usr/bin/python3.15"; do \
+		set -- $$one; export PYTHON=$$2; \
+		tests/support/in-debian.sh $$1 packaging/dev-setup.sh test && \
+		tests/support/in-debian.sh $$1 sh -c '$(BIN)/python --version && $(BIN)/python \
 			-m pytest tests/unit tests/property tests/backends $(PYTEST_ARGS)' || exit 1; \
 	done
 
@@ -84,7 +85,7 @@ hostile: setup ## hostile peers against our programs and the C ones, as a table:
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)
 
-bench: setup ## CPU, latency and memory beside the C peer, as a table
+bench: setup ## CPU, latency and memory beside the C peer, as a table (BENCH_ARGS: --report docs/benchmarks.md)
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 setup: ## Debian packages and the virtual environment for the tests
