@@ -235,8 +235,8 @@ def text_console(at: Served) -> None:
 
 def disk_full(at: Served) -> None:
     """A file is refused, everything else goes on; the row counts from there, the disk still full."""
-    at.guest.run("dd if=/dev/zero of=/home/full bs=1M; dd if=/dev/zero of=/home/full2 bs=4k")
-    at.cleanup.append("rm -f /home/full /home/full2")
+    at.cleanup.append("rm -f /home/full")
+    at.guest.output("fallocate -l $(df --output=avail -B1 /home | tail -n 1) /home/full")
     since = at.viewer.do("send_files", paths=[str(at.deb)])
     ended = at.viewer.wait("transfer-finished", 30, since=since)
     if not ended["error"]:
