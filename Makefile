@@ -21,8 +21,12 @@ test-quick: setup lint ## lint, unit and property tests
 test-guest: setup ## the tests in full Linux guests, one of them with systemd and the package installed
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
-test-guest-full: setup ## following the GPU's size; all the package has to survive, as a table (root, 15 min)
+test-guest-full: setup ## following the GPU's size; all the package has to survive, as a table (root, 20 min)
 	@VDAGENT_TEST_GUEST_FULL=1 $(BIN)/python -m pytest tests/guest_full $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.survive --write docs/survive.md
+
+bench-guest: setup ## pointer and file on a real port in a full guest, beside the C peer, as a table
+	@$(BIN)/python -m bench.in_guest
 	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
@@ -38,9 +42,10 @@ test-newest: ## desktops and QEMU's own agent host as Debian testing has them (r
 		tests/e2e/test_qemu_vdagent.py tests/e2e/test_wayland.py $(PYTEST_ARGS)
 
 test-pythons: ## unit, property and backend tests on the oldest and the newest Python (root, 6 GB)
-	@for debian in bookworm testing; do \
-		tests/support/in-debian.sh $$debian packaging/dev-setup.sh test && \
-		tests/support/in-debian.sh $$debian sh -c '$(BIN)/python --version && $(BIN)/python \
+	@for one in "bookworm /usr/bin/python3" "testing /usr/bin/python3.15"; do \
+		set -- $$one; export PYTHON=$$2; \
+		tests/support/in-debian.sh $$1 packaging/dev-setup.sh test && \
+		tests/support/in-debian.sh $$1 sh -c '$(BIN)/python --version && $(BIN)/python \
 			-m pytest tests/unit tests/property tests/backends $(PYTEST_ARGS)' || exit 1; \
 	done
 
@@ -91,4 +96,4 @@ clean: ## remove what was built here
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: help demo test test-quick test-guest test-guest-full test-apt test-c-peer test-newest test-pythons lint fmt docs
-.PHONY: recordings deb dist fuzz hostile soak bench setup clean
+.PHONY: recordings deb dist fuzz hostile soak bench bench-guest setup clean

@@ -33,6 +33,11 @@ docs) wanted="python3 python3-venv" maybe= ;;
 test) wanted="$demo $deb $test" ;;
 *) echo "usage: $0 demo|deb|docs|test" >&2; exit 2 ;;
 esac
+# A Python beside the distribution's own, for which pywayland may have to be built.
+case $python in
+/usr/bin/python3.*)
+    wanted="$wanted ${python##*/}-venv ${python##*/}-dev libwayland-dev wayland-protocols build-essential" ;;
+esac
 # Debian 13 split QEMU's SPICE support off.
 case $purpose in demo | test) maybe="qemu-system-modules-spice $maybe" ;; esac
 

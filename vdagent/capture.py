@@ -47,7 +47,7 @@ def line(where: Mapping[str, Any], item: Item) -> Line:
 
 def is_pointer(line: Mapping[str, Any]) -> bool:
     """Whether it is one of the many pointer messages."""
-    return line.get("type") == MessageType.MOUSE_STATE and line["wire"] == "port"
+    return line.get("type") == MessageType.MOUSE_STATE and line.get("wire") == "port"
 
 
 class Reader:

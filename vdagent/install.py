@@ -49,6 +49,9 @@ PACKAGE: tuple[File | Link, ...] = (
     Link(f"{_UNITS}/spice-vdagentd.service", "vdagentd.service"),
     Link(f"{_UNITS}/spice-vdagent.service", "vdagentd.service"),
     File(f"{_USER_UNITS}/vdagent.service", "systemd/user/vdagent.service"),
+    File(
+        f"{_USER_UNITS}/app-vdagent@autostart.service.d/restart.conf", "systemd/user/autostart.conf"
+    ),
     Link(f"{_USER_UNITS}/spice-vdagent.service", "vdagent.service"),
     File("/usr/lib/systemd/user-preset/90-vdagent.preset", "systemd/user-preset/90-vdagent.preset"),
     File("/usr/lib/udev/rules.d/70-vdagent.rules", "udev/70-vdagent.rules"),

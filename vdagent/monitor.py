@@ -8,7 +8,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any
 
 from .capture import FORMAT, Line, Reader, is_pointer
@@ -44,7 +44,7 @@ def run(
         for line in lines:
             _keep(file, line)
             if pointer or not is_pointer(line):
-                print(show(line), flush=True)
+                print(_shown(line, show), flush=True)
     return 0
 
 
@@ -77,7 +77,7 @@ def _read(path: str) -> Generator[Line, None, None]:
         with open(path, encoding="utf-8") as file:
             beginning = json.loads(file.readline())
             if not isinstance(beginning, dict) or beginning.get("capture") != FORMAT:
-                raise SystemFault(f"monitor: {path} is not a capture")
+                raise ValueError
             yield beginning
             for line in file:
                 yield json.loads(line)
@@ -85,6 +85,13 @@ def _read(path: str) -> Generator[Line, None, None]:
         raise SystemFault(f"monitor: cannot read {path}: {error.strerror}") from None
     except ValueError:
         raise SystemFault(f"monitor: {path} is not a capture, or is cut") from None
+
+
+def _shown(line: Line, show: Callable[[Line], str]) -> str:
+    try:
+        return show(line)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SystemFault(f"monitor: no line of a capture: {line!r:.80} ({error!r})") from None
 
 
 def _json(line: Line) -> str:

@@ -73,9 +73,14 @@ def text_target(guest: Guest) -> str:
 
 
 def copy_unseen(guest: Guest, text: str) -> None:
-    """Copy in the guest, and wait until its programs see that."""
+    """Copy in the guest, and wait until its programs see that.
+
+    Not by xclip: it does not answer us while it answers those.
+    """
+    app = App(guest)
+    guest._stack.callback(app.close)
+    app.copy(text)
     target = text_target(guest)
-    guest._stack.callback(stop, guest.desktop.copy(text.encode(), target))
     guest.offered(target)
     wait_for(lambda: guest.desktop.paste(target) == text.encode(), 10, "the copy in the guest")
 

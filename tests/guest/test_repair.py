@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Can somebody who knows nothing but `vdagent doctor` repair what is broken in a guest?
+"""Can somebody who knows nothing but `vdagent doctor` repair what is broken in a guest, and see what passes?
 
 Each case breaks one thing, reads the doctor's hint, does what it says and nothing else, and then copies
 and pastes through the viewer.
@@ -87,3 +87,17 @@ def test_the_hint_is_enough(
     viewer.wait_announced(since, 30)
     paste_in_guest(viewer, desktop.guest, f"into the guest: {link}", timeout_s=20)
     assert copy_to_viewer(viewer, desktop.guest, f"out of it: {link}", timeout_s=20)
+
+
+def test_root_can_watch_and_nobody_else(viewer: ViewerProcess, desktop: Desktop) -> None:
+    """`vdagent monitor` reaches the daemon in its sandbox; a user is told who may."""
+    guest = desktop.guest
+    watch = "vdagent monitor --no-pointer --record /root/capture.jsonl"
+    pid = guest.start(watch, "/root/monitor.log")
+    guest.wait_until("[ -s /root/capture.jsonl ]", 30, "the monitor begins")
+    paste_in_guest(viewer, guest, "correct horse battery staple", timeout_s=20)
+    guest.wait_until("grep -q CLIPBOARD_DATA /root/monitor.log", 10, "the paste is shown")
+    guest.output(f"kill {pid}")
+    assert guest.output("stat -c %a /root/capture.jsonl").strip() == "600"
+    assert "horse" not in guest.output("cat /root/capture.jsonl /root/monitor.log")
+    assert "only root may do that" in desktop.output("vdagent monitor 2>&1 || true")

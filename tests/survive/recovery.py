@@ -19,7 +19,7 @@ from vdagent.lab.viewer_process import ViewerProcess
 # How long one try may take before the next one begins, as a person's who copies again.
 TRY_S = 3.0
 # Give up after this, and measure until then.
-PATIENCE_S = 90.0
+PATIENCE_S = 45.0
 
 _numbers = itertools.count(1)
 

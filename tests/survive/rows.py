@@ -6,6 +6,7 @@ Each row is a function that does it and returns when it is over: from then on th
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,11 +170,14 @@ def daemon_killed(at: Served) -> None:
 
 
 def agent_killed(at: Served) -> None:
-    at.guest.output(as_user("systemctl --user kill -s KILL vdagent"))
+    pid = _serving_agent(at)
+    at.guest.output(f"kill -KILL {pid}")
 
 
 def agent_restarted(at: Served) -> None:
-    at.guest.output(as_user("systemctl --user restart vdagent"))
+    pid = _serving_agent(at)
+    unit = at.guest.output(f"ps -o uunit= -p {pid}").strip()
+    at.guest.output(as_user(f"systemctl --user restart {unit}"))
 
 
 def session_bus_restarted(at: Served) -> None:
@@ -181,11 +185,10 @@ def session_bus_restarted(at: Served) -> None:
 
 
 def x_server_killed(at: Served) -> None:
-    """What a crash is to the desktop's service: it starts a new one."""
-    before = at.guest.output(f"pgrep -u {USER} -x Xorg").strip()
-    at.guest.output(f"kill -KILL {before}")
-    now = f"$(pgrep -u {USER} -x Xorg)"
-    at.guest.wait_until(f"[ {now}0 -gt {before}0 ]", 60, "another X server")
+    """As in a crash; then the user logs in again."""
+    at.guest.output(f"pkill -KILL -u {USER} -x Xorg")
+    at.guest.wait_until("! systemctl is-active -q guest-desktop", 60, "the end of the desktop")
+    at.guest.output("systemctl start guest-desktop")
     _desktop_is_up(at, boot=False)
 
 
@@ -270,6 +273,11 @@ def _desktop_is_up(at: Served, boot: bool = True, user: str = USER) -> None:
         at.guest.wait_boot()
     newest = f"$(pgrep -n -u {user} -x openbox)0 -gt $(pgrep -n -u {user} -x Xorg)0"
     at.guest.wait_until(f"[ {newest} ]", 90, "the desktop")
+
+
+def _serving_agent(at: Served) -> int:
+    told = json.loads(at.guest.output("vdagent status --json"))
+    return next(int(session["pid"]) for session in told["sessions"] if session["active"])
 
 
 def _cut_off(at: Served, script: str) -> None:

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support import replay, wire
 from tests.support.wire import Port, Uds
-from vdagent import capture
+from vdagent import capture, cli
 from vdagent.monitor import Text
 from vdagent.protocol import messages as m
 from vdagent.protocol.capabilities import Capabilities
@@ -179,3 +182,35 @@ def test_a_client_that_leaves_in_the_middle_takes_the_rest_with_it() -> None:
     assert [item.type for item in items] == [Port.CLIPBOARD, Port.CLIENT_DISCONNECTED]
     [item] = trace.received(memoryview(wire.announce(True)))
     assert isinstance(item, Passed) and item.type == Port.ANNOUNCE
+
+
+@given(st.binary(max_size=4000), st.integers(1, 400), st.booleans())
+def test_garbage_is_told_and_raises_nothing(data: bytes, size: int, session: bool) -> None:
+    trace = Trace.of_session() if session else Trace.of_port()
+    beginning = {"port": {"client": 0}, "time": 0.0}
+    reader, text = capture.Reader(beginning), Text(beginning)
+    where = {"t": 0.0, "wire": "session", "pid": 1} if session else {"t": 0.0, "wire": "port"}
+    for item in trace_of(trace, data, size):
+        line = json.loads(json.dumps(capture.line({**where, "from": "host"}, item)))
+        if "type" in line:
+            reader.message(line)
+        assert text.line(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is not a capture, or is cut"),
+        ("{}\n", "is not a capture, or is cut"),
+        ('{"capture": 9}\n', "is not a capture, or is cut"),
+        ('{"capture": 1, "time": 0, "port": {"client": 0}}\n{"t": 1}\n', "no line of a capture"),
+        ('{"capture": 1, "time": 0, "port": {"client": 0}}\n{"t": 1, "wi', "or is cut"),
+    ],
+)
+def test_what_is_no_capture(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, said: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    assert cli.main(["monitor", "--read", str(path)]) == 1
+    assert said in caplog.text

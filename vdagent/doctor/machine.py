@@ -164,6 +164,8 @@ def _tablet(scope: Scope, tablet: Status | None) -> Finding:
     if problem is not None or (number is not None and os.geteuid() == 0):
         detail = problem or f"{path} cannot be written: {os.strerror(number or errno.EIO)}"
         hint = scope.access_hint(detail, path) or f"see ls -l {path}"
+        # The daemon's words have their layer in front and a hint of their own behind.
+        detail = detail.removeprefix("tablet: ").partition(" (")[0]
         return Finding("tablet", False, detail, hint)
     return Finding("tablet", True, f"{path} is there; the device is made when a session is served")
 

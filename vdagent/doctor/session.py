@@ -61,7 +61,7 @@ def without_status(scope: Scope) -> Finding:
     found = _processes(scope)
     if found:
         text = ", ".join(f"{name} (pid {pid})" for pid, name in found)
-        hint = "it waits for the daemon"
+        hint = "whether it is served only our own daemon could tell"
         return Finding("session agent", None, f"{text} runs", hint)
     return _none(scope, "none of yours runs")
 
