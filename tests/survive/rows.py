@@ -218,16 +218,16 @@ def user_switched(at: Served) -> None:
 
 
 def user_switched_back(at: Served) -> None:
-    at.guest.output("chvt 1")
+    _show_terminal(at, 1)
     at.display = ":0"
 
 
 def text_console(at: Served) -> None:
     """No desktop is shown for a while, so no agent is connected."""
     since = at.viewer.mark()
-    at.guest.output("chvt 5")
+    _show_terminal(at, 5)
     _viewer_loses_agent(at, since)
-    at.guest.output("chvt 1")
+    _show_terminal(at, 1)
 
 
 # -- resources -----------------------------------------------------------------------------------
@@ -235,8 +235,8 @@ def text_console(at: Served) -> None:
 
 def disk_full(at: Served) -> None:
     """A file is refused, everything else goes on; the row counts from there, the disk still full."""
-    at.guest.run("dd if=/dev/zero of=/home/full bs=1M; dd if=/dev/zero of=/home/full2 bs=4k")
-    at.cleanup.append("rm -f /home/full /home/full2")
+    at.cleanup.append("rm -f /home/full")
+    at.guest.output("fallocate -l $(df --output=avail -B1 /home | tail -n 1) /home/full")
     since = at.viewer.do("send_files", paths=[str(at.deb)])
     ended = at.viewer.wait("transfer-finished", 30, since=since)
     if not ended["error"]:
@@ -278,6 +278,12 @@ def _desktop_is_up(at: Served, boot: bool = True, user: str = USER) -> None:
 def _serving_agent(at: Served) -> int:
     told = json.loads(at.guest.output("vdagent status --json"))
     return next(int(session["pid"]) for session in told["sessions"] if session["active"])
+
+
+def _show_terminal(at: Served, number: int) -> None:
+    """VT_ACTIVATE of linux/vt.h; the guest has no chvt."""
+    activate = f"import fcntl; fcntl.ioctl(open('/dev/tty0', 'wb'), 0x5606, {number})"
+    at.guest.output(f'python3 -c "{activate}"')
 
 
 def _cut_off(at: Served, script: str) -> None:
