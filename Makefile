@@ -22,12 +22,11 @@ test-guest: setup ## the tests in full Linux guests, one of them with systemd an
 	@$(BIN)/python -m pytest tests/guest $(PYTEST_ARGS)
 
 test-guest-full: setup ## following the GPU's size; all the package has to survive, as a table (root, 20 min)
-	@VDAGENT_TEST_GUEST_FULL=1 $(BIN)/python -m pytest tests/guest_full $(PYTEST_ARGS)
-	@$(BIN)/python -m tests.survive --write docs/survive.md
+	@VDAGENT_TEST_GUEST_FULL=1 $(BIN)/python -m pytest tests/guest_full tests/guest/test_repair.py $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 bench-guest: setup ## pointer and file on a real port in a full guest, beside the C peer, as a table
 	@$(BIN)/python -m bench.in_guest
-	@$(BIN)/python -m tests.survive --write docs/survive.md $(ROWS)
 
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 from bench.table import Results, as_markdown
@@ -11,6 +12,12 @@ from bench.targets import checked
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 64, 24, 40, 48
 COLOURS = ("#1668a8", "#c2410c", "#4d7c0f", "#7e22ce")
+
+BUSY = (
+    "The machine had other work during this run: CPU figures and memory hold, latencies, speeds and",
+    "times to ANNOUNCE say little.",
+    "",
+)
 
 Curve = dict[str, list[tuple[float, float]]]
 
@@ -96,6 +103,7 @@ def write(results: Results, machine: dict[str, str], path: Path) -> None:
         "",
         *(f"- {fact}: {value}" for fact, value in machine.items()),
         "",
+        *(BUSY if os.getloadavg()[2] > os.cpu_count() else ()),  # type: ignore[operator]
         as_markdown(results),
         "*record*: a read of the daemon returns at most one chunk, as on a real virtio port;",
         "*stream*: as much as fits, as on a UNIX socket. *As if alone*: private pages plus shared",

@@ -21,7 +21,7 @@ from bench.rig import Rig, Subject
 from bench.startup import IDLE, START, idle_s
 from bench.table import Figure, Results
 from tests.support.compositors import Compositor, sway
-from tests.support.processes import spawn, stop
+from tests.support.processes import spawn, stop, wait_for
 
 BIG = 10 << 20
 FILE, FILE_MESSAGE = 50 << 20, 64 << 10  # a message is what spice-gtk sends
@@ -31,18 +31,21 @@ class Programs(NamedTuple):
     """How a user's programs paste and copy on a kind of desktop."""
 
     section: str
-    paste: tuple[str, ...]
+    offered: tuple[str, ...]
+    paste: tuple[str, ...]  # ends in the type that is offered
     copy: tuple[str, ...]
 
 
 X11 = Programs(
     "end to end on X11",
-    ("xclip", "-selection", "clipboard", "-t", "UTF8_STRING", "-o"),
+    ("xclip", "-selection", "clipboard", "-o", "-t", "TARGETS"),
+    ("xclip", "-selection", "clipboard", "-o", "-t", "UTF8_STRING"),
     ("xclip", "-selection", "clipboard", "-t", "UTF8_STRING", "-i", "-quiet"),
 )
 UTF8 = "text/plain;charset=utf-8"
 SWAY = Programs(
     "end to end on sway (the C agent has no Wayland clipboard)",
+    ("wl-paste", "--list-types"),
     ("wl-paste", "-n", "-t", UTF8),
     ("wl-copy", "-f", "-t", UTF8),
 )
@@ -108,7 +111,7 @@ class Desktop:
         """A viewer offers `text`, a program pastes it: seconds in all and from the data on."""
         host = self._rig.host
         host.send(wire.grab())
-        time.sleep(0.1)  # the session takes the selection; nothing says when it has
+        wait_for(self._is_offered, what="the session offers the viewer's text")
         started = time.monotonic()
         with subprocess.Popen(self.programs.paste, env=self.env, stdout=subprocess.PIPE) as program:
             host.expect(wire.REQUEST)
@@ -119,6 +122,11 @@ class Desktop:
         if got != text:
             raise OSError(f"pasted {len(got)} bytes, not the {len(text)} the viewer sent")
         return ended - started, ended - answered
+
+    def _is_offered(self) -> bool:
+        argv = self.programs.offered
+        found = subprocess.run(argv, env=self.env, capture_output=True, timeout=60, check=False)
+        return self.programs.paste[-1] in found.stdout.decode().split()
 
     def copy(self, text: bytes) -> tuple[float, float]:
         """A program copies `text`, a viewer fetches it: seconds to GRAB and from REQUEST on."""

@@ -12,7 +12,6 @@ extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 nitpicky = True
-suppress_warnings = ["toc.not_readable"]  # what is measured may not have been measured yet
 myst_heading_anchors = 3
 myst_enable_extensions = ["attrs_inline"]
 

@@ -56,6 +56,7 @@ class Expected(NamedTuple):
 # Run as they stand, from the top of the tree, "sudo" left out: who may not become root is told so.
 HERE: dict[str, Expected] = {
     "make demo": Expected(0, "take a screenshot"),
+    "make help": Expected(0, "make demo +set everything up"),
     "vdagent doctor": Expected(1, r"!!  port +there is no /dev/virtio-ports/com\.redhat\.spice\.0"),
     "vdagent status": Expected(1, "vdagent doctor tells what to do"),
     "sudo vdagent monitor": Expected(1, "control: no answer at"),
@@ -77,7 +78,13 @@ ELSEWHERE: dict[str, str] = {
     "sudo /opt/vdagent/bin/pip install .": "packaging/test_dist.py::test_a_copy_without_git_can_be_installed",
     "sudo /opt/vdagent/bin/vdagent install": "packaging/test_install.py::test_what_was_installed_can_be_removed",
 }
-TESTS = "make test"  # runs what reads this
+TESTS = ("make test", "make test-quick", "make fmt")  # run what reads this, or change the tree
+# Stay until they are ended; started together in test_commands.py.
+LAB = (
+    "vdagent lab --port /tmp/lab-port --debug",
+    "vdagent daemon -x -d -X -f -u /tmp/lab-tablet -s /tmp/lab-port -S /tmp/lab-agents",
+    "vdagent session -x -d -s /tmp/lab-port -S /tmp/lab-agents",
+)
 
 # Other systems' tools, which Debian has not, and this machine's devices.
 OTHERS = (

@@ -11,20 +11,22 @@ import sys
 import tempfile
 import tomllib
 import xml.etree.ElementTree as ElementTree
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.documents.blocks import ELSEWHERE, HERE, OTHERS, TESTS, TREE, blocks, commands
+from tests.documents.blocks import ELSEWHERE, HERE, LAB, OTHERS, TESTS, TREE, blocks, commands
 from tests.support.lab_guest import Guest
-from tests.support.processes import wait_for
+from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require
 from vdagent.control import control_path
+from vdagent.lab.desktop import XDesktop
 
 
 def test_every_command_is_known() -> None:
     """What is new in a document has to be put into one of the tables, and so be tried."""
-    known = {*HERE, *ELSEWHERE, *OTHERS, TESTS}
+    known = {*HERE, *ELSEWHERE, *OTHERS, *TESTS, *LAB}
     assert set(commands()) == known
 
 
@@ -67,6 +69,21 @@ def test_a_command(command: str) -> None:
     expected = HERE[command]
     assert status == expected.status, output
     assert re.search(expected.says, output), output
+
+
+def test_the_lab_as_developing_tells(tmp_path: Path) -> None:
+    """Its three commands, in a directory of their own: the daemon opens the port of the lab."""
+    require("qemu-system-x86_64", "Xvfb")
+    (tmp_path / "lab-tablet").touch()
+    with ExitStack() as stack:
+        desktop = stack.enter_context(XDesktop(tmp_path / "x.log"))
+        log = tmp_path / "log"
+        for command, made in zip(LAB, ("lab-port", "lab-agents", ""), strict=True):
+            _, *words = command.replace("/tmp/", f"{tmp_path}/").split()
+            argv = [sys.executable, "-m", "vdagent", *words]
+            stack.callback(stop, spawn(argv, log=log, env=desktop.environment, cwd=TREE))
+            wait_for((tmp_path / made).exists, 20, made)
+        wait_for(lambda: "port: opened by a daemon" in log.read_text(), 20, "the open port")
 
 
 def test_the_documents_become_pages_without_a_warning() -> None:

@@ -122,15 +122,17 @@ class Guest:
         self.start("systemctl reboot", "/dev/null")
         self.wait_boot()
 
-    def start_xorg(self) -> int:
-        """Start the X server :0 on the guest's graphics card and wait until it takes clients; its pid."""
-        self.output("rm -f /run/xorg-ready")
+    def start_xorg(self, display: str = ":0", vt: str = "vt2", config: str = "xorg.conf") -> int:
+        """Start an X server, on the graphics card if its config says no other, and wait until it
+        takes clients; its pid."""
+        files = f"/run/xorg{display}"
+        self.output(f"rm -f {files}.ready")
         pid = self.start(
-            f"Xorg :0 vt2 -noreset -nolisten tcp -config {HERE}/xorg.conf"
-            " -logfile /run/xorg.log -displayfd 3 3>/run/xorg-ready",
-            log="/run/xorg.out",
+            f"Xorg {display} {vt} -noreset -nolisten tcp -config {HERE / config}"
+            f" -logfile {files}.log -displayfd 3 3>{files}.ready",
+            log=f"{files}.out",
         )
-        self.wait_until("[ -s /run/xorg-ready ]", 60, "the X server's start")
+        self.wait_until(f"[ -s {files}.ready ]", 60, "the X server's start")
         return pid
 
     def qmp(self, command: str, **arguments: Any) -> Any:
