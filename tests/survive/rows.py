@@ -207,6 +207,7 @@ def package_installed_anew(at: Served) -> None:
 def user_switched(at: Served) -> None:
     """A second user on a terminal of their own. Whoever looks at the screen now is served."""
     at.guest.output("useradd --create-home --shell /bin/bash other")
+    _show_terminal(at, 2)  # the X server needs a session that is active
     at.guest.output(
         "sed -e 's/guest/other/; s/tty1/tty2/g; s/VTNR=1/VTNR=2/; s/:0 vt1/:1 vt2/'"
         " -e 's,/home/guest,/home/other,; s,lib/other,lib/guest,; s/other-xorg/guest-xorg/'"
