@@ -271,6 +271,7 @@ def _desktop_is_up(at: Served, boot: bool = True, user: str = USER) -> None:
     """Its window manager runs, which is when a person sees something."""
     if boot:
         at.guest.wait_boot()
+        at.display = ":0"
     newest = f"$(pgrep -n -u {user} -x openbox)0 -gt $(pgrep -n -u {user} -x Xorg)0"
     at.guest.wait_until(f"[ {newest} ]", 90, "the desktop")
 
