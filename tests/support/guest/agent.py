@@ -47,7 +47,7 @@ class Agent:
         """Are both programs still the processes that were started last?"""
         return self.guest.run(f"kill -0 {self.daemon} && kill -0 {self.session}").status == 0
 
-    def wait_log(self, words: str, timeout_s: float = 10.0) -> str:
+    def wait_log(self, words: str, timeout_s: float = 30.0) -> str:
         """Wait for a line that matches `words` in what the daemon said since `forget_log`."""
         start = self._told.get(DAEMON_LOG, 0) + 1
         find = f"tail -c +{start} {DAEMON_LOG} | grep -E -- '{words}'"

@@ -14,7 +14,7 @@ def paste_in_guest(
     guest: Guest,
     text: str,
     selection: str = "clipboard",
-    timeout_s: float = 5.0,
+    timeout_s: float = 20.0,
 ) -> None:
     """The viewer offers `text`; wait until an X program of the guest that pastes gets just that."""
     viewer.do("offer", selection=selection, text=text)
@@ -31,7 +31,7 @@ def copy_in_guest(
 
 
 def fetch_in_viewer(
-    viewer: ViewerProcess, since: int, selection: str = "clipboard", timeout_s: float = 5.0
+    viewer: ViewerProcess, since: int, selection: str = "clipboard", timeout_s: float = 20.0
 ) -> str:
     """The text the guest offers the viewer, at or after place `since` of what it saw."""
     viewer.wait("guest-grab", timeout_s, lambda e: e["selection"] == selection, since)
@@ -45,7 +45,7 @@ def copy_to_viewer(
     guest: Guest,
     text: str,
     selection: str = "clipboard",
-    timeout_s: float = 5.0,
+    timeout_s: float = 20.0,
 ) -> str:
     """Copy `text` in the guest; the text that then reaches the viewer."""
     since = viewer.mark()

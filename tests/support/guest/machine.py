@@ -103,7 +103,7 @@ class Guest:
         reply = self._ask({"command": f"exec {command}", "log": log}, 30.0)
         return int(reply["pid"])
 
-    def wait_until(self, condition: str, timeout_s: float = 10.0, what: str = "") -> None:
+    def wait_until(self, condition: str, timeout_s: float = 20.0, what: str = "") -> None:
         """Wait until the shell command `condition` succeeds in the guest."""
         loop = shlex.quote(f"until {condition}; do sleep 0.05; done")
         result = self.run(f"timeout {timeout_s} bash -c {loop}", timeout_s=timeout_s + 10)

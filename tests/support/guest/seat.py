@@ -47,7 +47,7 @@ class Desktop:
         """What such a command prints."""
         return self.guest.output(self.command(command), input=input)
 
-    def wait_until(self, condition: str, timeout_s: float = 10.0, what: str = "") -> None:
+    def wait_until(self, condition: str, timeout_s: float = 20.0, what: str = "") -> None:
         """Wait until such a command succeeds."""
         self.guest.wait_until(self.command(condition), timeout_s, what)
 

@@ -48,13 +48,13 @@ class Tablet:
     def wait_event(self, event: list[int], what: str) -> None:
         """Wait up to 5 s for [type, code, value] in a complete frame."""
         try:
-            wait_for(lambda: any(event in frame for frame in self.frames()), 5.0, what)
+            wait_for(lambda: any(event in frame for frame in self.frames()), 15.0, what)
         except TimeoutError as error:
             raise TimeoutError(f"{error}; the tablet sent {self.frames()[-8:]}") from None
 
     def wait_position(self) -> None:
         """Wait up to 5 s until both axes have moved."""
-        wait_for(lambda: None not in self.position(), 5.0, "a move on both axes")
+        wait_for(lambda: None not in self.position(), 15.0, "a move on both axes")
 
     def position(self) -> tuple[int | None, int | None]:
         """Where the events so far have put the pointer; None where no event told an axis."""

@@ -157,12 +157,12 @@ async def test_a_viewer_that_stops_in_the_middle() -> None:
 
 
 async def test_a_slow_one_is_waited_for() -> None:
-    _, pastes = setup(first_s=0.2, progress_s=0.2)
+    _, pastes = setup(first_s=1.0, progress_s=1.0)
     task = await start(pastes, 0, TEXT)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.4)
     pastes.begin(0, TEXT, 3)
     for piece in (b"a", b"b", b"c"):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         part(pastes, piece)
     pastes.end()
     assert await task == b"abc"
