@@ -31,7 +31,7 @@ BY_DEMAND, FILE_XFER_DISABLED, MONITORS_CONFIG = 1 << 5, 1 << 13, 1 << 1
 
 @contextmanager
 def guest(directory: Path, *options: str) -> Iterator[Guest]:
-    """A whole guest whose viewer has announced itself."""
+    """A whole guest whose viewer has announced itself, and whose session agent has told its backends."""
     require("qemu-system-x86_64", "Xvfb", "xclip", "xrandr")
     with Guest(directory, *options) as guest:
         if "qemu-vdagent" not in options:
@@ -41,6 +41,7 @@ def guest(directory: Path, *options: str) -> Iterator[Guest]:
         control = Path(control_path(str(guest.socket)))
         wait_for(control.exists, 10, "the control socket")
         wait_for(lambda: status(guest.socket)["host"]["client_connected"], 15, "the viewer")
+        wait_for(lambda: status(guest.socket)["sessions"][0]["backends"], 15, "the session's facts")
         yield guest
 
 
