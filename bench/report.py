@@ -103,7 +103,7 @@ def write(results: Results, machine: dict[str, str], path: Path) -> None:
         "",
         *(f"- {fact}: {value}" for fact, value in machine.items()),
         "",
-        *(BUSY if os.getloadavg()[2] > os.cpu_count() else ()),  # type: ignore[operator]
+        *(BUSY if os.getloadavg()[2] > (os.cpu_count() or 1) else ()),
         as_markdown(results),
         "*record*: a read of the daemon returns at most one chunk, as on a real virtio port;",
         "*stream*: as much as fits, as on a UNIX socket. *As if alone*: private pages plus shared",

@@ -37,7 +37,7 @@ from .transport.peers import Peer
 from .transport.unix_socket import serve
 
 if TYPE_CHECKING:
-    pass
+    from .questions import Questions
 
 log = logging.getLogger("daemon")
 
@@ -102,7 +102,7 @@ class Daemon:
         self._tablet_timer: asyncio.TimerHandle | None = None
         self.tablet_complaint = ""
         self._port_watch: Any = None
-        self._questions: Any = None
+        self._questions: Questions | None = None
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
