@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import wait_for
+from tests.support.tools import small_file_system
 from vdagent.backends import downloads
 from vdagent.backends.base import NoSpace
 from vdagent.backends.downloads import Downloads, directories, open_in_file_manager
@@ -36,13 +37,8 @@ def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB."""
     path = tmp_path / "small"
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_SIZE}", "tmpfs", str(path)]
-    if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode != 0:
-        if os.environ.get("CI") == "true":
-            pytest.fail("a small tmpfs cannot be mounted here (CI=true: this may not be skipped)")
-        pytest.skip("only root can mount a small tmpfs")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    with small_file_system(path, TMPFS_SIZE):
+        yield path
 
 
 @pytest.fixture

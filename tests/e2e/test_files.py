@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import subprocess
 import time
@@ -17,6 +16,7 @@ import pytest
 from tests.e2e.conftest import not_with_the_c_daemon, not_with_the_c_peer, not_with_the_c_session
 from tests.support.lab_guest import Guest
 from tests.support.processes import stop, wait_for
+from tests.support.tools import small_file_system
 
 LARGE = 200_000_000
 TMPFS_SIZE = 1 << 20
@@ -78,13 +78,8 @@ def drop(guest: Guest) -> Drop:
 @pytest.fixture
 def small(drop: Drop) -> Iterator[Drop]:
     """The download directory is a file system of 1 MiB."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_SIZE}", "tmpfs", str(drop.target)]
-    if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode != 0:
-        if os.environ.get("CI") == "true":
-            pytest.fail("a small tmpfs cannot be mounted here (CI=true: this may not be skipped)")
-        pytest.skip("only root can mount a small tmpfs")
-    yield drop
-    subprocess.run(["umount", "-l", str(drop.target)], check=True)
+    with small_file_system(drop.target, TMPFS_SIZE):
+        yield drop
 
 
 def sha256(path: str | Path) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.processes import spawn, stop, wait_for
-from tests.support.tools import require
+from tests.support.tools import require, require_root
 from tests.support.xservers import started
 from vdagent.lab.viewer_process import ViewerProcess
 
@@ -79,8 +79,7 @@ def _free_tcp_port() -> int:
 @pytest.fixture
 def xspice(tmp_path: Path) -> Iterator[Xspice]:
     require("Xorg", "xclip", "xdotool")
-    if os.geteuid() != 0:
-        pytest.skip("Xorg takes a -config outside its own directories from root only")
+    require_root("Xorg takes a -config outside its own directories from nobody else")
     (tmp_path / "xspice.conf").write_text(CONFIG)
     port = _free_tcp_port()
     environment = {

@@ -10,11 +10,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from tests.support import wire
 from tests.support.agent_processes import AgentProcess
 from tests.support.login_rig import ANNA, BORIS, ROOT, SERVED, STRANGER, LoginRig
+from tests.support.tools import require_root
 from tests.support.wire import PNG, TEXT, Uds
 
 # -- who is it? ----------------------------------------------------------------------------------
@@ -29,8 +28,8 @@ def test_an_agent_in_another_users_session_is_refused(rig: LoginRig) -> None:
     agent.expect(Uds.GRAB)
 
 
-@pytest.mark.skipif(not ROOT, reason="needs root")
 def test_root_may_speak_for_a_session(rig: LoginRig) -> None:
+    require_root("its agent is another user's")
     rig.start_logind()
     rig.do(rig.logind.add("c1", ANNA))
     rig.do(rig.logind.activate("c1"))
@@ -39,8 +38,8 @@ def test_root_may_speak_for_a_session(rig: LoginRig) -> None:
     rig.host.accept()
 
 
-@pytest.mark.skipif(not ROOT, reason="needs root")
 def test_agents_of_root_without_a_session_wait(rig: LoginRig) -> None:
+    require_root("its agent is another user's")
     agent = rig.serve_one()
     first, second = rig.join(0), rig.join(0)
     for early in (first, second):
@@ -217,8 +216,8 @@ def test_one_user_cannot_take_all_places(rig: LoginRig) -> None:
     assert "32 of uid" in rig.log.read_text()
 
 
-@pytest.mark.skipif(not ROOT, reason="needs several users")
 def test_the_129th_connection_is_refused(rig: LoginRig) -> None:
+    require_root("several users connect")
     agent = rig.serve_one()
     with ExitStack() as stack:
         for number in range(127):
