@@ -194,7 +194,7 @@ class X11Desk(ClipboardDesk):
 
 
 @asynccontextmanager
-async def x11_desk(server: XServer, patience: Patience = Patience()) -> AsyncIterator[X11Desk]:  # noqa: B008
+async def x11_desk(server: XServer, patience: Patience = Patience()) -> AsyncIterator[X11Desk]:
     """Connected to `server`."""
     listener = Listener()
     async with AsyncExitStack() as stack:
@@ -213,7 +213,7 @@ async def x11_desk(server: XServer, patience: Patience = Patience()) -> AsyncIte
 async def open_desk(
     kind: str,
     directory: Path,
-    patience: Patience = Patience(),  # noqa: B008
+    patience: Patience = Patience(),
 ) -> AsyncIterator[ClipboardDesk]:
     """A desktop of this kind: "memory", "xvfb", "xorg-dummy", "sway", "kwin" or "gnome"."""
     if kind == "memory":

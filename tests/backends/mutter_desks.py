@@ -142,7 +142,7 @@ class MutterDesk(ClipboardDesk):
 @asynccontextmanager
 async def mutter_desk(
     compositor: Compositor,
-    patience: Patience = Patience(),  # noqa: B008
+    patience: Patience = Patience(),
 ) -> AsyncIterator[MutterDesk]:
     """Connected to `compositor`."""
     require("wl-copy", "wl-paste")
@@ -164,7 +164,7 @@ async def mutter_desk(
 @asynccontextmanager
 async def open_mutter_desk(
     directory: Path,
-    patience: Patience = Patience(),  # noqa: B008
+    patience: Patience = Patience(),
     *monitors: str,
 ) -> AsyncIterator[MutterDesk]:
     """A desktop of its own on a Mutter with these virtual monitors, one of 1280x720 by default."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import IMPATIENT, open_desk, until
+from tests.backends.desks import IMPATIENT, Desk, open_desk, until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.errors import DesktopError
 
@@ -42,7 +42,7 @@ async def test_text_from_the_viewer(kind: str, selection: Selection, tmp_path: P
         assert desk.listener.owners == []  # no echo of our own offer
 
 
-async def paste_when_offered(desk, selection, fmt):  # type: ignore[no-untyped-def]
+async def paste_when_offered(desk: Desk, selection: Selection, fmt: Format) -> bytes:
     """Paste, again until the offer has reached the desktop."""
     async with asyncio.timeout(10):
         while True:

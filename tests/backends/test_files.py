@@ -263,7 +263,7 @@ async def test_the_default_directory_is_made(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(downloads, "open_in_file_manager", opened.append)
-    store = Downloads(None, None, icons)  # type: ignore[arg-type]
+    store = Downloads(None, None, icons)
     file = await store.create(1, 0)
     await file.write([b"x"])
     path = await file.finish("a")

@@ -109,7 +109,7 @@ async def test_a_requestor_that_dies_disturbs_nobody(server: XServer) -> None:
             assert answer["type"] == "INCR"
             app.close()
         assert await desk.guest.paste(CLIPBOARD, PNG) == b"p" * 5_000_000
-        sender = desk.clipboard._owner._sender  # type: ignore[attr-defined]
+        sender = desk.clipboard._owner._sender
         await until(lambda: not sender._transfers, "the dead forgotten")
 
 
@@ -118,7 +118,7 @@ async def test_a_stalled_requestor_is_forgotten(server: XServer) -> None:
         desk.listener.contents[CLIPBOARD, PNG] = b"p" * 5_000_000
         await offered(desk, PNG)
         await desk.guest.app().convert(selection="CLIPBOARD", target="image/png")
-        sender = desk.clipboard._owner._sender  # type: ignore[attr-defined]
+        sender = desk.clipboard._owner._sender
         assert sender._transfers
         assert await desk.guest.paste(CLIPBOARD, PNG) == b"p" * 5_000_000
         await until(lambda: not sender._transfers, "the stalled one forgotten", 3)
@@ -195,7 +195,7 @@ async def test_a_read_right_after_a_copy_waits_for_its_targets(
 ) -> None:
     async with x11_desk(server) as desk:
         reads: list[asyncio.Task[Buffer]] = []
-        new_guest = desk.clipboard._new_guest  # type: ignore[attr-defined]
+        new_guest = desk.clipboard._new_guest
 
         def read_at_once(selection: Selection, since: int) -> None:
             new_guest(selection, since)

@@ -137,7 +137,7 @@ class WaylandDesk(ClipboardDesk):
 @asynccontextmanager
 async def wayland_desk(
     compositor: Compositor,
-    patience: Patience = Patience(),  # noqa: B008
+    patience: Patience = Patience(),
 ) -> AsyncIterator[WaylandDesk]:
     """Connected to `compositor`."""
     listener = Listener()

@@ -115,7 +115,7 @@ _control = ControlServer("nowhere", {"refuse": _refuse})
 def control_questions(data: bytes) -> None:
     """Any line at the control socket gets an answer of one line."""
     try:
-        _control.reply(data, None).send(None)  # type: ignore[arg-type]  # nobody looks at the caller
+        _control.reply(data, None).send(None)  # nobody looks at the caller
     except StopIteration as returned:
         answer = json.dumps(returned.value)
     check("\n" not in answer and len(answer) < 400, "an answer without end")

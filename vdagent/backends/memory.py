@@ -29,7 +29,7 @@ class MemoryClipboard:
 
     selections = frozenset((Selection.CLIPBOARD, Selection.PRIMARY))
 
-    def __init__(self, listener: ClipboardListener, patience: Patience = Patience()) -> None:  # noqa: B008
+    def __init__(self, listener: ClipboardListener, patience: Patience = Patience()) -> None:
         self._listener = listener
         self._patience = patience
         self._guests: dict[Selection, dict[Format, Buffer | None]] = {}

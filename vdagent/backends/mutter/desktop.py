@@ -23,7 +23,7 @@ class MutterDesktop:
         clipboard_listener: ClipboardListener,
         display_listener: DisplayListener,
         on_lost: Callable[[str], None],
-        patience: Patience = Patience(),  # noqa: B008  (immutable)
+        patience: Patience = Patience(),
     ) -> None:
         self.clipboard = MutterClipboard(address, clipboard_listener, patience)
         self.display = MutterDisplay(address, display_listener)

@@ -34,7 +34,7 @@ class WaylandDesktop:
         clipboard_listener: ClipboardListener,
         display_listener: DisplayListener,
         on_lost: Callable[[str], None],
-        patience: Patience = Patience(),  # noqa: B008  (immutable)
+        patience: Patience = Patience(),
     ) -> None:
         self.clipboard = WaylandClipboard(clipboard_listener, patience)
         self.display = WaylandDisplay(display_listener)

@@ -16,7 +16,7 @@ async def connect(
     clipboard_listener: ClipboardListener,
     display_listener: DisplayListener,
     on_lost: Callable[[str], None],
-    patience: Patience = Patience(),  # noqa: B008  (immutable)
+    patience: Patience = Patience(),
 ) -> tuple[X11Clipboard, X11Display]:
     """Connect to `display_name`, by default $DISPLAY; clipboard and display share the connection.
 
