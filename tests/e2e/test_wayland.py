@@ -16,7 +16,7 @@ from tests.support.processes import wait_for
 from tests.support.tools import require
 from tests.support.wayland_guest import WaylandGuest
 
-pytestmark = pytest.mark.skipif(C_PEER, reason="the C peer has no Wayland clipboard")
+pytestmark = pytest.mark.unless(C_PEER)  # it has no Wayland clipboard
 
 UTF8 = "text/plain;charset=utf-8"
 TEXT = "Grüße — 你好 🖱\nsecond line\n"
