@@ -229,11 +229,15 @@ class Daemon:
 
     def _from_agent(self, agent: AgentLink, messages: list[udscs.FromAgent]) -> None:
         was_active, before = self.sessions.active, self.host.queued
-        for msg in messages:
-            kind = type(msg)
-            self._FROM_AGENT[kind](agent, msg)
-            if kind not in _UNCOUNTED:
-                self.traffic.from_agent(agent, msg)
+        self.host.collect()
+        try:
+            for msg in messages:
+                kind = type(msg)
+                self._FROM_AGENT[kind](agent, msg)
+                if kind not in _UNCOUNTED:
+                    self.traffic.from_agent(agent, msg)
+        finally:
+            self.host.flush()
         if agent is was_active and self.host.queued > max(before, HOST_FULL):
             self._pause(agent)
         if agent.link.queued > (2 * FULL if agent is self.sessions.active else HOST_FULL):
