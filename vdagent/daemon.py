@@ -137,7 +137,11 @@ class Daemon:
 
     def _from_agent(self, agent: AgentLink, messages: list[FromAgent]) -> None:
         was_active, before = self._active, self.host.queued
-        self.routing.from_agent(agent, messages)
+        self.host.collect()
+        try:
+            self.routing.from_agent(agent, messages)
+        finally:
+            self.host.flush()
         if agent is was_active and self.host.queued > max(before, HOST_FULL):
             self._pause(agent)
         if agent.link.queued > (2 * FULL if agent is self._active else HOST_FULL):
