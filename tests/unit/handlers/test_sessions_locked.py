@@ -52,6 +52,13 @@ class Seat:
         self.logins.active = key
         self.sessions.decide()
 
+    def offer_both_ways(self) -> None:
+        """The guest has text in the clipboard, the client an image in the primary selection."""
+        self.clipboard.agent_grab(self.agent, grab(TEXT))
+        self.clipboard.host_grab(grab(PNG, selection=1))
+        self.host.take()
+        self.agent.take()
+
     def lock(self, locked: bool = True) -> None:
         self.login.locked = locked
         self.sessions.decide()
@@ -126,10 +133,7 @@ def test_the_guests_offer_is_handed_on_at_unlock_also_if_it_is_the_same() -> Non
 
 def test_nothing_is_said_at_unlock_if_nothing_happened() -> None:
     seat = Seat()
-    seat.clipboard.agent_grab(seat.agent, grab(TEXT))
-    seat.clipboard.host_grab(grab(PNG, selection=1))
-    seat.host.take()
-    seat.agent.take()
+    seat.offer_both_ways()
     seat.lock()
     seat.lock(False)
     assert (seat.host.take(), seat.agent.take()) == ([], [])
@@ -149,10 +153,7 @@ def test_of_two_offers_while_locked_the_later_counts() -> None:
 
 def test_releases_while_locked_are_told_at_unlock() -> None:
     seat = Seat()
-    seat.clipboard.agent_grab(seat.agent, grab(TEXT))
-    seat.clipboard.host_grab(grab(PNG, selection=1))
-    seat.host.take()
-    seat.agent.take()
+    seat.offer_both_ways()
     seat.lock()
     seat.clipboard.agent_release(seat.agent, ClipboardRelease(0))
     seat.clipboard.host_release(ClipboardRelease(1))
