@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from tests.unit.handlers.fakes import Clock, FakeAgent, FakeHost, FakeLogins, desktop, login
-from vdagent.handlers.clipboard_routing import ClipboardRouting
-from vdagent.handlers.file_routing import FileRouting
-from vdagent.handlers.relay import Relay
-from vdagent.handlers.sessions import Agent, Sessions
+from tests.unit.handlers.fakes import (
+    Clock,
+    FakeAgent,
+    FakeHost,
+    FakeLogins,
+    FakeTablet,
+    desktop,
+    login,
+)
 from vdagent.protocol.constants import FileXferResult as Result
 from vdagent.protocol.messages import (
     AudioVolumeSync,
@@ -22,20 +26,19 @@ from vdagent.protocol.messages import (
     FileXferStatus,
     MonitorsConfig,
 )
+from vdagent.routing import Routing
 
 TEXT, PNG = 1, 2
 
 
 class Seat:
-    """Host, clipboard, files and agent A whose session can be locked."""
+    """The daemon between a host and an agent whose session can be locked."""
 
     def __init__(self, **facts: bool) -> None:
         self.host = FakeHost()
-        self.clock = Clock()
-        self.sessions = Sessions(self._active, lambda: self.clipboard.sharing_changed())
-        self.clipboard = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
-        self.files = FileRouting(self.host, self.sessions)
-        self.relay = Relay(self.host, self.sessions)
+        routing = Routing(self.host, FakeTablet, Clock().call_later, lambda a: None, lambda: None)
+        self.sessions, self.clipboard = routing.sessions, routing.clipboard
+        self.files, self.relay = routing.files, routing.relay
         self.logins = FakeLogins()
         self.sessions.track(self.logins)
         self.agent = FakeAgent()
@@ -43,10 +46,6 @@ class Seat:
         self.sessions.add(self.agent)
         self.sessions.reported(self.agent, desktop())
         self.sit("1")
-
-    def _active(self, agent: Agent | None) -> None:
-        self.clipboard.active_changed(agent)
-        self.relay.active_changed(agent)
 
     def sit(self, key: str | None) -> None:
         self.logins.active = key
