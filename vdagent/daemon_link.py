@@ -85,7 +85,8 @@ class DaemonLink:
             messages = self._udscs.receive_data(data)
         except FramingError as error:
             return self._ended(error.message)
-        self._on_messages(messages)
+        # A paste waits for its first byte, and a daemon may have no more of it yet.
+        self._on_messages(messages + self._udscs.pass_in_parts())
 
     def _ended(self, reason: str) -> None:
         if self._link is not None:

@@ -163,6 +163,20 @@ def test_a_host_that_does_not_read_holds_nobody_else(rig: Rig) -> None:
     wait_for(lambda: "left" in rig.log.read_text(), what="the dead one is noticed")
 
 
+def test_what_comes_slowly_is_passed_on_as_it_comes(rig: Rig) -> None:
+    """A session waits 10 s for the first byte; a slow link needs longer for the last one."""
+    agent = rig.ready()
+    agent.say(Uds.REQUEST, 0, wire.TEXT)
+    rig.host.until(Port.REQUEST)
+    slow = wire.clipboard(bytes(range(200)) * 100)
+    rig.host.send(slow[:3000])
+    assert agent.read(16) == u32(Uds.DATA, 0, wire.TEXT, 20_000)
+    agent.read(2900, timeout_s=5)
+    rig.host.send(slow[3000:])
+    assert agent.read(17_100)[-200:] == bytes(range(200))
+    rig.still_serves(agent)
+
+
 @pytest.mark.parametrize(
     ("missing", "word"), [("-s", "port: "), ("-u", "tablet: "), ("-S", "daemon: ")]
 )
