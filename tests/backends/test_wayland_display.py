@@ -215,6 +215,9 @@ async def test_kwin(tmp_path: Path) -> None:
         # The largest listed mode that fits is taken.
         await desk.display.apply({one: Rect(1300, 730, 1400, 0), two: same})
         assert (await desk.outputs())[one] == Rect(1280, 720, 1400, 0)
+        # Smaller than asked for, they touch as they would have.
+        await desk.display.apply({one: Rect(1300, 730), two: Rect(1300, 730, 1300, 0)})
+        assert await desk.outputs() == {one: same, two: right}
         with pytest.raises(DesktopError, match="Virtual-0 has no mode within 1111x777: 1280x720"):
             await desk.display.apply({one: Rect(1111, 777), two: Rect(1280, 720, 1111, 0)})
         with pytest.raises(DesktopError, match="no output NOSUCH"):
