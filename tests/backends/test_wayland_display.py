@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.backends.desks import until
-from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk
+from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
+from tests.support.compositors import sway
 from tests.support.tools import require
 from vdagent.backends.base import Patience, Rect
 from vdagent.backends.logical import Shown, describe, to_logical
@@ -249,3 +252,16 @@ def test_spaces() -> None:
         ("fine", Rect(2000, 1600, 2000, 0), 1.0),
         ("off", None, 1.0),
     )
+
+
+async def test_a_desktop_without_outputs_gets_some_later(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as private:
+        os.chmod(private, 0o755)
+        with sway(Path(private), outputs=0) as compositor:
+            async with wayland_desk(compositor) as desk:
+                with pytest.raises(DesktopError, match="on no output"):
+                    await desk.display.layout()
+                assert desk.listener.layouts == 0
+                compositor.run("swaymsg", "create_output")
+                await until(lambda: desk.listener.layouts, "the output told")
+                assert len((await desk.display.layout()).outputs) == 1

@@ -48,7 +48,7 @@ class WaylandDisplay:
         management = output_management(connection)
         self._management = management(connection) if management is not None else None
         await self._outputs.settle()
-        self._told = self._told or await self.layout()
+        self._told = self._told or self._layout()
 
     def deliver(self) -> None:
         """Tell of a layout that is another one than before the compositor went."""
