@@ -81,7 +81,7 @@ async def connect(
 ) -> Desktop:
     """The desktop of this session; an `x_display` that was asked for is taken. Raises DesktopError."""
     x_name = x_display or environment.get("DISPLAY") or None
-    compositor = _compositor(environment) if x_display is None else None
+    compositor = compositor_at(environment) if x_display is None else None
     if compositor is None:
         if x_name is None:
             raise DesktopError(
@@ -102,8 +102,8 @@ async def connect(
         return await _x11(listeners, x_name)
 
 
-def _compositor(environment: Mapping[str, str]) -> str | None:
-    """The socket of the compositor."""
+def compositor_at(environment: Mapping[str, str]) -> str | None:
+    """The socket where this session's compositor should be; None where that is not Wayland."""
     name, directory = environment.get("WAYLAND_DISPLAY"), environment.get("XDG_RUNTIME_DIR")
     if not name or not (directory or name.startswith("/")):
         return None

@@ -75,10 +75,20 @@ def run_daemon(ident: str, found: Found) -> int:
 
 
 def _desktop_name(found: Found) -> str:
-    """What tells this session's desktop from others."""
-    return text(found.get("display")) or ":".join(
-        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
-    )
+    """What tells this session's desktop from others, whoever starts us.
+
+    On Wayland an autostart entry knows of DISPLAY and a unit may not; an X display may be named with a
+    screen or without.
+    """
+    from .desktops import compositor_at
+
+    asked = text(found.get("display"))
+    compositor = compositor_at(os.environ) if asked is None else None
+    if compositor is not None and os.path.exists(compositor):
+        return os.path.realpath(compositor)
+    name = asked or os.environ.get("DISPLAY", "")
+    display, _, screen = name.rpartition(".")
+    return display if screen.isdigit() and ":" in display else name
 
 
 def _session_settings(found: Found, display: str) -> SessionSettings:
