@@ -32,7 +32,10 @@ MAX_LINE = 64 * 1024
 MAX_CLIENTS = 256
 MAX_PER_USER = 32  # root's are not counted, so that it can always look
 MAX_BEHIND = 1024 * 1024  # bytes that wait for somebody who does not read them
+MAX_ANSWER = 4 * 1024 * 1024
 IDLE_S = 60.0
+# What comes of taking for granted what somebody else's JSON has in it.
+NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 
 Line = dict[str, Any]
 # The answer's fields beside "ok"; a VdagentError becomes its "error". The table calls it with the
@@ -194,12 +197,13 @@ def conversation(
             connection.connect(path)
             connection.sendall(json.dumps(question).encode() + b"\n")
             lines = connection.makefile("rb")
-            answer = json.loads(lines.readline())
+            answer = json.loads(lines.readline(MAX_ANSWER))
             if not isinstance(answer, dict):
-                raise ValueError("it talks nonsense")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SessionError(f"control: no answer at {path}: {reason}") from None
+                raise ValueError
+        except OSError as error:
+            raise SessionError(f"control: no answer at {path}: {error.strerror or error}") from None
+        except (ValueError, RecursionError):  # the latter for thousands of brackets
+            raise SessionError(f"control: no answer at {path}: it talks nonsense") from None
         if not answer.get("ok"):
             raise SessionError(str(answer.get("error", "control: refused")))
         yield dict(answer)
