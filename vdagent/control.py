@@ -29,8 +29,8 @@ from .transport.unix_socket import bind
 log = logging.getLogger("control")
 
 MAX_LINE = 64 * 1024
-MAX_CLIENTS = 256
-MAX_PER_USER = 32  # root's are not counted, so that it can always look
+MAX_CLIENTS = 256  # of root as many again, which nobody else can take
+MAX_PER_USER = 32
 MAX_BEHIND = 1024 * 1024  # bytes that wait for somebody who does not read them
 MAX_ANSWER = 4 * 1024 * 1024
 IDLE_S = 60.0
@@ -105,7 +105,7 @@ class ControlServer:
         self._path = path
         self._questions = questions
         self._server: asyncio.Server | None = None
-        self._clients: dict[asyncio.Task[None], int] = {}  # whose it is, by uid
+        self._clients: dict[asyncio.Task[None], Caller] = {}
 
     async def start(self) -> None:
         """Listen; not being able to is no reason for the daemon to end."""
@@ -119,9 +119,10 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task, caller = asyncio.current_task(), Caller(writer)
         if task is None or not self._has_room(caller):
+            caller.tell({"ok": False, "error": "control: too many are connected"})
             caller.close()
             return
-        self._clients[task] = caller.uid
+        self._clients[task] = caller
         try:
             while line := await _next_line(reader, caller):
                 caller.tell(await self.reply(line, caller))
@@ -133,10 +134,9 @@ class ControlServer:
             caller.close()
 
     def _has_room(self, caller: Caller) -> bool:
-        if caller.is_root:
-            return True
-        mine = sum(uid == caller.uid for uid in self._clients.values())
-        return len(self._clients) < MAX_CLIENTS and mine < MAX_PER_USER
+        alike = [other for other in self._clients.values() if other.is_root is caller.is_root]
+        mine = sum(other.uid == caller.uid for other in alike)
+        return len(alike) < MAX_CLIENTS and (caller.is_root or mine < MAX_PER_USER)
 
     async def reply(self, line: bytes, caller: Caller) -> Line:
         """The answer to one line."""

@@ -110,8 +110,29 @@ def test_one_user_cannot_take_every_place(tmp_path: Path, monkeypatch: pytest.Mo
             for reader, writer in held:  # each has been taken in
                 writer.write(b'{"do": "who"}\n')
                 assert await reader.readline()
-            with pytest.raises(SessionError, match="no answer"):
+            with pytest.raises(SessionError, match="too many"):
                 await asyncio.to_thread(ask, path, {"do": "who"})
+            monkeypatch.setattr(Caller, "is_root", True)
+            assert (await asyncio.to_thread(ask, path, {"do": "who"}))["ok"]
+            for _, writer in held:
+                writer.close()
+
+    run(program)
+
+
+def test_nor_does_root_take_every_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "MAX_CLIENTS", 5)
+
+    async def program() -> None:
+        async with served(tmp_path, who=who) as path:
+            held = [await asyncio.open_unix_connection(path) for _ in range(50)]
+            answers = []
+            for reader, writer in held:
+                writer.write(b'{"do": "who"}\n')
+                answers.append(json.loads(await reader.readline())["ok"])
+            assert answers.count(True) == 5
             for _, writer in held:
                 writer.close()
 
