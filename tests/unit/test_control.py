@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -101,6 +102,13 @@ def test_a_line_without_end_is_hung_up_on(tmp_path: Path) -> None:
     run(program)
 
 
+async def let_go(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    for _, writer in held:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 def test_one_user_cannot_take_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Caller, "is_root", False)
 
@@ -114,8 +122,7 @@ def test_one_user_cannot_take_every_place(tmp_path: Path, monkeypatch: pytest.Mo
                 await asyncio.to_thread(ask, path, {"do": "who"})
             monkeypatch.setattr(Caller, "is_root", True)
             assert (await asyncio.to_thread(ask, path, {"do": "who"}))["ok"]
-            for _, writer in held:
-                writer.close()
+            await let_go(held)
 
     run(program)
 
@@ -133,8 +140,7 @@ def test_nor_does_root_take_every_descriptor(
                 writer.write(b'{"do": "who"}\n')
                 answers.append(json.loads(await reader.readline())["ok"])
             assert answers.count(True) == 5
-            for _, writer in held:
-                writer.close()
+            await let_go(held)
 
     run(program)
 
