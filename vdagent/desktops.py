@@ -22,6 +22,7 @@ from .backends.base import (
     Selection,
 )
 from .backends.split import OnlyFor, SplitClipboard
+from .display_names import compositor_at
 from .errors import DesktopError
 
 if TYPE_CHECKING:
@@ -100,14 +101,6 @@ async def connect(
         log.warning("desktop: X11 at %s, for %s", x_name, error)
         listeners.chose(Selection, f"X11 at {x_name}", str(error), "RandR")
         return await _x11(listeners, x_name)
-
-
-def compositor_at(environment: Mapping[str, str]) -> str | None:
-    """The socket where this session's compositor should be; None where that is not Wayland."""
-    name, directory = environment.get("WAYLAND_DISPLAY"), environment.get("XDG_RUNTIME_DIR")
-    if not name or not (directory or name.startswith("/")):
-        return None
-    return os.path.join(directory or "/", name)
 
 
 async def _x11(listeners: Listeners, name: str) -> Desktop:

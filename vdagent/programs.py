@@ -75,23 +75,6 @@ def run_daemon(ident: str, found: Found) -> int:
             _unlink(PID_FILE)
 
 
-def _desktop_name(found: Found) -> str:
-    """What tells this session's desktop from others, whoever starts us.
-
-    On Wayland an autostart entry knows of DISPLAY and a unit may not; an X display may be named with a
-    screen or without.
-    """
-    from .desktops import compositor_at
-
-    asked = text(found.get("display"))
-    compositor = compositor_at(os.environ) if asked is None else None
-    if compositor is not None and os.path.exists(compositor):
-        return os.path.realpath(compositor)
-    name = asked or os.environ.get("DISPLAY", "")
-    display, _, screen = name.rpartition(".")
-    return display if screen.isdigit() and ":" in display else name
-
-
 def _session_settings(found: Found, display: str, daemon: str) -> SessionSettings:
     from . import single
     from .config.configuration import control_path
@@ -113,8 +96,9 @@ def _session_settings(found: Found, display: str, daemon: str) -> SessionSetting
 
 def run_session(ident: str, found: Found) -> int:
     from . import options, single
+    from .display_names import desktop_name
 
-    display = _desktop_name(found)
+    display = desktop_name(os.environ, text(found.get("display")))
     daemon = str(found.get("vdagentd-socket", options.SOCKET))
     # First of all: most desktops start two of us, and the other one is not to be slowed down.
     if not single.claim(display, daemon):

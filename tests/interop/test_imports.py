@@ -102,6 +102,6 @@ def test_of_a_second_agent(tmp_path: Path) -> None:
         said = subprocess.run(argv, capture_output=True, text=True, env=env, check=True).stderr
     assert "another session agent serves this desktop already" in said
     ours = {name for name in _imported(said) if name.startswith("vdagent.")}
-    few = ("cli", "errors", "lean", "options", "programs", "single")
+    few = ("cli", "display_names", "errors", "lean", "options", "programs", "single")
     assert ours == {f"vdagent.{name}" for name in few}
     assert "asyncio" not in _imported(said)
