@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import tempfile
@@ -13,13 +15,14 @@ import pytest
 
 from tests.backends.desks import Listener
 from tests.backends.mutter_desks import ready
-from tests.support.compositors import kwin, mutter, sway, version
+from tests.support.app_process import AppProcess
+from tests.support.compositors import kwin, mutter, sway, version, weston
 from tests.support.xservers import xvfb
 from vdagent import desktops
 from vdagent.backends.base import Format, Selection
 from vdagent.backends.memory import MemoryClipboard
 from vdagent.backends.split import OnlyFor, SplitClipboard
-from vdagent.desktops import Listeners, connect, no_data_control
+from vdagent.desktops import ONE_WAY, Listeners, connect, no_data_control
 from vdagent.errors import DesktopError
 
 
@@ -92,6 +95,33 @@ async def test_gnome(
             f"desktop: PRIMARY by XWayland at {compositor.environment['DISPLAY']}; "
             "Mutter passes it on both ways",
         ]
+
+
+@pytest.mark.before("weston", 14)
+async def test_a_compositor_without_data_control(
+    directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    with weston(directory) as compositor, contextlib.ExitStack() as stack:
+        desktop = await connect(listeners(heard), environment=compositor.environment)
+        display = compositor.environment["DISPLAY"]
+        assert [message.partition(":")[2].strip() for message in caplog.messages] == [
+            no_data_control({}),
+            "this compositor lets no program set its outputs, only read them",
+            f"CLIPBOARD and PRIMARY by XWayland at {display}; {ONE_WAY}",
+        ]
+        assert (await desktop.display.layout()).outputs == (("screen0", (1280, 720, 0, 0), 1.0),)
+        heard.contents[Selection.CLIPBOARD, Format.TEXT] = b"from the viewer"
+        desktop.clipboard.offer(Selection.CLIPBOARD, [Format.TEXT])
+        app = AppProcess("x11_app", display, directory / "app.log")
+        stack.callback(app.close)
+        async with asyncio.timeout(10):
+            while not (pasted := await app.convert(selection="CLIPBOARD", target="UTF8_STRING")):
+                await asyncio.sleep(0.01)
+        assert pasted["data"] == "from the viewer"
+        await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "from the guest"})
+        await heard.heard(Selection.CLIPBOARD, Format.TEXT)
+        assert await desktop.clipboard.read(Selection.CLIPBOARD, Format.TEXT) == b"from the guest"
+        await desktop.close()
 
 
 async def test_x11(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:
