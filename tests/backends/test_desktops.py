@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +152,27 @@ async def test_a_compositor_that_does_not_answer(
         desktop = await connect(listeners(heard), environment=environment)
         await desktop.close()
         assert f"X11 at {server.display}, for no compositor answers" in caplog.text
+
+
+async def test_a_broken_installation_is_explained(
+    directory: Path,
+    heard: Listener,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after an upgrade of Python, which leaves an environment's compiled modules behind."""
+    monkeypatch.setitem(sys.modules, "vdagent.backends.wayland.clipboard", None)
+    environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(directory)}
+    with pytest.raises(DesktopError, match=r"Wayland cannot be used: .*pywayland is missing"):
+        await connect(listeners(heard), environment=environment)
+    with xvfb(directory) as server:
+        environment["DISPLAY"] = server.display
+        desktop = await connect(listeners(heard), environment=environment)
+        await desktop.close()
+        assert f"X11 at {server.display}, for Wayland cannot be used" in caplog.text
+    monkeypatch.setitem(sys.modules, "vdagent.backends.x11.desktop", None)
+    with pytest.raises(DesktopError, match="X11 cannot be used"):
+        await connect(listeners(heard), environment=environment)
 
 
 async def test_no_desktop(heard: Listener) -> None:
