@@ -195,7 +195,9 @@ def conversation(
         connection.settimeout(timeout_s)
         try:
             connection.connect(path)
-            with contextlib.suppress(BrokenPipeError):  # then the answer is there already: a refusal
+            with contextlib.suppress(
+                BrokenPipeError
+            ):  # then the answer is there already: a refusal
                 connection.sendall(json.dumps(question).encode() + b"\n")
             lines = connection.makefile("rb")
             answer = json.loads(lines.readline(MAX_ANSWER))

@@ -25,6 +25,7 @@ from .handlers.file_routing import FileRouting
 from .handlers.mouse import Mouse
 from .handlers.relay import Relay
 from .handlers.sessions import Agent, Sessions
+from .handlers.table import from_agent, from_host
 from .host_link import HostLink
 from .locks import Locks
 from .log import LastError
@@ -104,39 +105,17 @@ class Daemon:
         self._port_watch: Any = None
         self._questions: Questions | None = None
         self._FROM_HOST: dict[type, Callable[[Any], None]] = {
+            **from_host(self.clipboard, self.files, self.relay),
             MouseStates: self._on_mouse,
             m.MouseState: self._on_mouse_state,
-            m.MonitorsConfig: self.relay.monitors,
-            m.GraphicsDeviceInfo: self.relay.devices,
-            m.AudioVolumeSync: self.relay.volume,
-            m.ClipboardGrab: self.clipboard.host_grab,
-            m.ClipboardRequest: self.clipboard.host_request,
-            m.Clipboard: self.clipboard.host_data,
-            m.ClipboardBegin: self.clipboard.host_begin,
-            m.ClipboardPart: self.clipboard.host_part,
-            m.ClipboardEnd: self.clipboard.host_end,
-            m.ClipboardRelease: self.clipboard.host_release,
-            m.FileXferStart: self.files.host_start,
-            m.FileXferData: self.files.host_data,
-            m.FileXferStatus: self.files.host_status,
             m.AnnounceCapabilities: self._on_announce,
             m.ClientDisconnected: self._on_client_disconnected,
-            m.MaxClipboard: _nothing,  # kept by the connection
-            m.DisplayConfig: _nothing,  # wallpaper and fonts: a Windows matter
-            m.Reply: _nothing,
             Skipped: lambda event: self._on_skipped(event, ""),
             Broken: self._on_broken,
         }
         self._FROM_AGENT: dict[type, Callable[[Agent, Any], None]] = {
+            **from_agent(self.clipboard, self.files),
             udscs.GuestResolution: self._on_resolution,
-            m.ClipboardGrab: self.clipboard.agent_grab,
-            m.ClipboardRequest: self.clipboard.agent_request,
-            m.Clipboard: self.clipboard.agent_data,
-            m.ClipboardBegin: self.clipboard.agent_begin,
-            m.ClipboardPart: self.clipboard.agent_part,
-            m.ClipboardEnd: self.clipboard.agent_end,
-            m.ClipboardRelease: self.clipboard.agent_release,
-            m.FileXferStatus: self.files.agent_status,
             Skipped: lambda agent, event: self._on_skipped(event, f" of the {agent}"),
         }
 
@@ -368,10 +347,6 @@ class Daemon:
         if self._questions is not None:
             self._questions.close()
         self.admission.close()
-
-
-def _nothing(msg: object) -> None:
-    """A message that is understood and means nothing here."""
 
 
 async def run(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> int:

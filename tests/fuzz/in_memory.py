@@ -18,6 +18,7 @@ from vdagent.handlers.file_routing import FileRouting
 from vdagent.handlers.mouse import Mouse
 from vdagent.handlers.relay import Relay
 from vdagent.handlers.sessions import Sessions
+from vdagent.handlers.table import from_agent, from_host
 from vdagent.protocol import messages as m
 from vdagent.protocol import udscs
 from vdagent.protocol.capabilities import Capabilities
@@ -117,35 +118,18 @@ class Machine:
         self.relay = Relay(self.host, self.sessions)
         self.agents = [self.come(0), self.come(1)]
         self.from_host: dict[type, Any] = {
-            MouseStates: lambda msg: self.mouse.handle(msg.states),
+            **from_host(self.clipboard, self.files, self.relay),
+            MouseStates: self._moved,
             m.MouseState: lambda msg: None,
-            m.MonitorsConfig: self.relay.monitors,
-            m.GraphicsDeviceInfo: self.relay.devices,
-            m.AudioVolumeSync: self.relay.volume,
-            m.ClipboardGrab: self.clipboard.host_grab,
-            m.ClipboardRequest: self.clipboard.host_request,
-            m.Clipboard: self.clipboard.host_data,
-            m.ClipboardBegin: self.clipboard.host_begin,
-            m.ClipboardPart: self.clipboard.host_part,
-            m.ClipboardEnd: self.clipboard.host_end,
-            m.ClipboardRelease: self.clipboard.host_release,
-            m.FileXferStart: self.files.host_start,
-            m.FileXferData: self.files.host_data,
-            m.FileXferStatus: self.files.host_status,
             m.AnnounceCapabilities: lambda msg: self.clipboard.client_arrived(),
             m.ClientDisconnected: lambda msg: self.client_gone(),
             Broken: lambda msg: self.host_lost(),
+            Skipped: lambda msg: None,
         }
         self.from_agent: dict[type, Any] = {
+            **from_agent(self.clipboard, self.files),
             udscs.GuestResolution: self._reported,
-            m.ClipboardGrab: self.clipboard.agent_grab,
-            m.ClipboardRequest: self.clipboard.agent_request,
-            m.Clipboard: self.clipboard.agent_data,
-            m.ClipboardBegin: self.clipboard.agent_begin,
-            m.ClipboardPart: self.clipboard.agent_part,
-            m.ClipboardEnd: self.clipboard.agent_end,
-            m.ClipboardRelease: self.clipboard.agent_release,
-            m.FileXferStatus: self.files.agent_status,
+            Skipped: lambda agent, msg: None,
         }
 
     def come(self, number: int) -> Agent:
@@ -159,8 +143,28 @@ class Machine:
 
     def _reported(self, agent: Agent, msg: udscs.GuestResolution) -> None:
         self.sessions.reported(agent, msg)
-        if self.sessions.active is not None and self.sessions.active.desktop is not None:
-            self.mouse.show(self.sessions.active.desktop)
+        self._show()
+
+    def _show(self) -> None:
+        active = self.sessions.active
+        if active is not None and active.desktop is not None:
+            self.mouse.show(active.desktop)
+        else:
+            self.mouse.hide()
+
+    def _moved(self, msg: MouseStates) -> None:
+        tablet = self.mouse.pointer
+        before = len(tablet.states) if isinstance(tablet, FakeTablet) else 0
+        self.mouse.handle(msg.states)
+        if isinstance(tablet, FakeTablet):
+            shown = self.sessions.active.desktop.screens if self.sessions.active else ()
+            ids = {s.display_id for s in shown if s.width > 0 and s.height > 0}
+            meant = sum(display in ids for *_, display in msg.states)
+            check(len(tablet.states) - before == meant, "a pointer event is lost")
+            width, height = tablet.size
+            inside = all(0 <= x < width and 0 <= y < height for x, y, _ in tablet.states[before:])
+            check(inside, "a pointer event beside the desktop")
+            tablet.states.clear()
 
     def client_gone(self) -> None:
         self.mouse.forget()
@@ -178,16 +182,14 @@ class Machine:
     def host_says(self, data: bytes) -> None:
         connection = self.host.connection
         for event in connection.receive_data(memoryview(data)) if connection else ():
-            if not isinstance(event, Skipped) and type(event) in self.from_host:
-                self.from_host[type(event)](event)
+            self.from_host[type(event)](event)
         self.settle()
 
     def agent_says(self, number: int, data: bytes) -> None:
         agent = self.agents[number]
         try:
             for msg in agent.ours._reader.receive_data(memoryview(data)):
-                if not isinstance(msg, Skipped):
-                    self.from_agent[type(msg)](agent, msg)
+                self.from_agent[type(msg)](agent, msg)
         except FramingError:
             agent.dropped = True
         self.settle()
@@ -200,10 +202,13 @@ class Machine:
                 self.clipboard.agent_gone(agent)
                 self.files.agent_gone(agent)
                 self.sessions.remove(agent)
+                self._show()
                 self.agents[number] = self.come(number)
         check(self.clock.running <= 512 and self.files.count <= 128, "questions without end")
         both = self.clipboard.guest_owned & self.clipboard.client_offers.keys()
         check(not both, "two owners")
+        for offers in (self.clipboard.client_offers, *(agent.offers for agent in self.agents)):
+            check(len(offers) <= 256 and all(len(o) <= 256 for o in offers.values()), "memory")
 
 
 def daemon(data: bytes) -> None:
