@@ -2,7 +2,8 @@
 """Does the clipboard of one viewer and several sessions stay one clipboard, in any order of events?
 
 A model of the viewer and of each session keeps what it was told. At any time the viewer and the session
-at the seat must believe the same; at the end everybody who asked must have got exactly one answer.
+at the seat must believe the same; at the end everybody who asked must have got exactly one answer. Beside
+that the pointer moves, files come, and each of them floods.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, desktop
+from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, FakeTablet, desktop
 from vdagent.backends.base import Login
-from vdagent.handlers.clipboard_routing import ANSWER_S, PASTE_S, ClipboardRouting
+from vdagent.handlers.clipboard_routing import ANSWER_S, MAX_PENDING, PASTE_S, ClipboardRouting
+from vdagent.handlers.file_routing import FileRouting
+from vdagent.handlers.mouse import Mouse
+from vdagent.handlers.policy import MAX_TRANSFERS
 from vdagent.handlers.relay import Relay
 from vdagent.handlers.sessions import Sessions
 from vdagent.protocol.capabilities import NO_CAPABILITIES
@@ -29,12 +33,16 @@ from vdagent.protocol.messages import (
     ClipboardPart,
     ClipboardRelease,
     ClipboardRequest,
+    FileXferData,
+    FileXferStart,
+    FileXferStatus,
 )
 
 selections = st.sampled_from([0, 1])
 types = st.sampled_from([(1,), (2,), (1, 2)])
 numbers = st.integers(0, 2)
 PART = ClipboardPart([memoryview(b"all of it")])
+FLOOD = MAX_PENDING + 44
 
 Key = tuple[int, int]  # selection, type
 
@@ -47,6 +55,7 @@ class Party:
         self.others: dict[int, tuple[int, ...]] = {}
         self.waits: Counter[Key] = Counter()
         self.asked: list[Key] = []
+        self.files: set[int] = set()  # the viewer's, that have not ended
 
     def copies(self, selection: int, offered: tuple[int, ...]) -> None:
         self.own[selection] = offered
@@ -67,6 +76,9 @@ class Party:
                 self.waits[key] -= 1
             case ClientDisconnected():
                 self.others.clear()
+            case FileXferStatus(id_, result) if result:
+                assert id_ in self.files, f"{msg} ends nothing"
+                self.files.remove(id_)
 
 
 class Session(Party):
@@ -88,6 +100,9 @@ class Routing(RuleBasedStateMachine):
         self.sessions = Sessions(self._active_changed, lambda: self.routing.sharing_changed())
         self.routing = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
         self.relay = Relay(self.host, self.sessions)
+        self.files = FileRouting(self.host, self.sessions)
+        self.mouse = Mouse(FakeTablet)
+        self.started = 0
         self.viewer: Party | None = None
         self.there: list[Session] = []
         self.made = 0
@@ -95,6 +110,10 @@ class Routing(RuleBasedStateMachine):
     def _active_changed(self, active: Any) -> None:
         self.routing.active_changed(active)
         self.host.is_open = active is not None
+        if active is None:
+            self.mouse.hide()
+        else:
+            self.mouse.show(active.desktop)
 
     # -- inside the model ------------------------------------------------------------------------
 
@@ -104,7 +123,8 @@ class Routing(RuleBasedStateMachine):
                 self.viewer.hear(msg)
         for session in self.there:
             for msg in session.agent.take():
-                session.hear(msg)
+                if not isinstance(msg, FileXferStatus):
+                    session.hear(msg)
 
     def session_of(self, agent: Any) -> Session | None:
         return next((s for s in self.there if s.agent is agent), None)
@@ -126,10 +146,8 @@ class Routing(RuleBasedStateMachine):
             self.viewer.asked.clear()
 
     def settle(self) -> None:
-        before = self.viewer.asked if self.viewer else []
         self.everybody_hears()
         self.forget_questions()
-        del before
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -141,7 +159,7 @@ class Routing(RuleBasedStateMachine):
         self.made += 1
         self.there.append(session)
         self.sessions.add(session.agent)
-        self.sessions.reported(session.agent, desktop())
+        self.sessions.reported(session.agent, desktop(1024 + self.made, 768))
         self.questions_of(old)
         self.settle()
 
@@ -157,6 +175,7 @@ class Routing(RuleBasedStateMachine):
         old = self.sharing
         session = self.there.pop(n % len(self.there))
         self.routing.agent_gone(session.agent)
+        self.files.agent_gone(session.agent)
         self.sessions.remove(session.agent)
         self.questions_of(old)
         self.settle()
@@ -235,7 +254,9 @@ class Routing(RuleBasedStateMachine):
         self.settle()
 
     def client_gone(self) -> None:
+        self.mouse.forget()
         self.routing.client_gone()
+        self.files.client_gone()
         self.relay.client_gone()
         self.everybody_hears()
 
@@ -276,6 +297,60 @@ class Routing(RuleBasedStateMachine):
             self.routing.host_data(Clipboard(selection, type_, b"data"))
         self.settle()
 
+    @precondition(lambda self: self.viewer and self.active)
+    @rule(selection=selections, type_=st.sampled_from([1, 2]))
+    def the_viewer_pastes_without_end(self, selection: int, type_: int) -> None:
+        for _ in range(FLOOD):
+            self.the_viewer_pastes(selection, type_)
+
+    @precondition(lambda self: self.sharing)
+    @rule(selection=selections, type_=st.sampled_from([1, 2]))
+    def a_guest_pastes_without_end(self, selection: int, type_: int) -> None:
+        assert self.sharing is not None
+        for _ in range(FLOOD):
+            self.a_guest_pastes(self.there.index(self.sharing), selection, type_)
+
+    # -- pointer and files -----------------------------------------------------------------------
+
+    @precondition(lambda self: self.active)
+    @rule(x=st.integers(0, 1 << 32), y=st.integers(0, 1 << 32), buttons=st.integers(0, 255))
+    def the_pointer_moves(self, x: int, y: int, buttons: int) -> None:
+        assert self.mouse.handle([(x, y, buttons, 0)])
+        tablet = self.mouse.pointer
+        assert isinstance(tablet, FakeTablet) and self.sessions.active is not None
+        assert self.sessions.active.desktop is not None
+        assert tablet.size[0] == self.sessions.active.desktop.width
+        assert tablet.states[-1] == (min(x, tablet.size[0] - 1), min(y, 767), buttons)
+
+    @precondition(lambda self: self.viewer and self.active)
+    @rule(count=st.sampled_from([1, 3, MAX_TRANSFERS + 10]))
+    def files_are_dropped(self, count: int) -> None:
+        assert self.viewer is not None
+        for _ in range(count):
+            self.started += 1
+            self.viewer.files.add(self.started)
+            self.files.host_start(FileXferStart(self.started, b"what it is"))
+            self.files.host_data(FileXferData(self.started, b"the beginning"))
+        self.settle()
+
+    @precondition(lambda self: self.there and self.started)
+    @rule(n=numbers, back=st.integers(0, 5), result=st.integers(0, 7))
+    def a_session_speaks_of_a_file(self, n: int, back: int, result: int) -> None:
+        """Of its own or of another's."""
+        agent, id_ = self.there[n % len(self.there)].agent, self.started - back
+        is_its = self.files.receivers.get(id_) is agent
+        self.files.agent_status(agent, FileXferStatus(id_, result))
+        if not is_its:
+            assert not self.host.sent, "another session's word counts"
+        self.settle()
+
+    @precondition(lambda self: self.viewer and self.viewer.files)
+    @rule()
+    def the_viewer_gives_a_file_up(self) -> None:
+        assert self.viewer is not None
+        self.files.host_status(FileXferStatus(self.viewer.files.pop(), 1))
+        self.settle()
+
     @rule()
     def time_passes(self) -> None:
         self.clock.advance(ANSWER_S + PASTE_S)
@@ -296,6 +371,16 @@ class Routing(RuleBasedStateMachine):
     @invariant()
     def one_owner(self) -> None:
         assert not self.routing.guest_owned & self.routing.client_offers.keys()
+
+    @invariant()
+    def every_file_has_its_receiver(self) -> None:
+        assert self.files.receivers.keys() == (self.viewer.files if self.viewer else set())
+
+    @invariant()
+    def memory_is_bounded(self) -> None:
+        assert self.clock.running <= 2 * MAX_PENDING and self.files.count <= MAX_TRANSFERS
+        for offers in (self.routing.client_offers, *(s.agent.offers for s in self.there)):
+            assert len(offers) <= 2
 
     @invariant()
     def viewer_and_session_agree(self) -> None:
