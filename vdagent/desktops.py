@@ -22,6 +22,7 @@ from .backends.base import (
     Selection,
 )
 from .backends.split import OnlyFor, SplitClipboard
+from .display_names import compositor_at
 from .errors import DesktopError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ async def connect(
 ) -> Desktop:
     """The desktop of this session; an `x_display` that was asked for is taken. Raises DesktopError."""
     x_name = x_display or environment.get("DISPLAY") or None
-    compositor = _compositor(environment) if x_display is None else None
+    compositor = compositor_at(environment) if x_display is None else None
     if compositor is None:
         if x_name is None:
             raise DesktopError(
@@ -100,14 +101,6 @@ async def connect(
         log.warning("desktop: X11 at %s, for %s", x_name, error)
         listeners.chose(Selection, f"X11 at {x_name}", str(error), "RandR")
         return await _x11(listeners, x_name)
-
-
-def _compositor(environment: Mapping[str, str]) -> str | None:
-    """The socket of the compositor."""
-    name, directory = environment.get("WAYLAND_DISPLAY"), environment.get("XDG_RUNTIME_DIR")
-    if not name or not (directory or name.startswith("/")):
-        return None
-    return os.path.join(directory or "/", name)
 
 
 async def _x11(listeners: Listeners, name: str) -> Desktop:

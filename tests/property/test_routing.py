@@ -2,8 +2,7 @@
 """Does the clipboard of one viewer and several sessions stay one clipboard, in any order of events?
 
 A model of the viewer and of each session keeps what it was told. At any time the viewer and the session
-at the seat must believe the same; at the end everybody who asked must have got exactly one answer. Beside
-that the pointer moves, files come, and each of them floods.
+at the seat must believe the same; at the end everybody who asked must have got exactly one answer.
 """
 
 from __future__ import annotations
@@ -17,14 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, FakeTablet, desktop
 from vdagent.backends.base import Login
-from vdagent.handlers.clipboard_routing import ANSWER_S, MAX_PENDING, PASTE_S, ClipboardRouting
-from vdagent.handlers.file_routing import FileRouting
-from vdagent.handlers.mouse import Mouse
-from vdagent.handlers.policy import MAX_TRANSFERS
-from vdagent.handlers.relay import Relay
-from vdagent.handlers.sessions import Sessions
+from vdagent.handlers.clipboard_routing import ANSWER_S, PASTE_S
 from vdagent.protocol.capabilities import NO_CAPABILITIES
 from vdagent.protocol.messages import (
+    AnnounceCapabilities,
     ClientDisconnected,
     Clipboard,
     ClipboardBegin,
@@ -33,16 +28,13 @@ from vdagent.protocol.messages import (
     ClipboardPart,
     ClipboardRelease,
     ClipboardRequest,
-    FileXferData,
-    FileXferStart,
-    FileXferStatus,
 )
+from vdagent.routing import Routing
 
 selections = st.sampled_from([0, 1])
 types = st.sampled_from([(1,), (2,), (1, 2)])
 numbers = st.integers(0, 2)
 PART = ClipboardPart([memoryview(b"all of it")])
-FLOOD = MAX_PENDING + 44
 
 Key = tuple[int, int]  # selection, type
 
@@ -55,7 +47,6 @@ class Party:
         self.others: dict[int, tuple[int, ...]] = {}
         self.waits: Counter[Key] = Counter()
         self.asked: list[Key] = []
-        self.files: set[int] = set()  # the viewer's, that have not ended
 
     def copies(self, selection: int, offered: tuple[int, ...]) -> None:
         self.own[selection] = offered
@@ -76,9 +67,6 @@ class Party:
                 self.waits[key] -= 1
             case ClientDisconnected():
                 self.others.clear()
-            case FileXferStatus(id_, result) if result:
-                assert id_ in self.files, f"{msg} ends nothing"
-                self.files.remove(id_)
 
 
 class Session(Party):
@@ -90,30 +78,23 @@ class Session(Party):
         self.agent.login = Login(f"session {number}", is_user=True)
 
 
-class Routing(RuleBasedStateMachine):
+class OneClipboard(RuleBasedStateMachine):
     """Every event there is, one at a time, each heard by everybody before the next."""
 
     def __init__(self) -> None:
         super().__init__()
         self.host, self.clock = FakeHost(), Clock()
         self.host.client = NO_CAPABILITIES
-        self.sessions = Sessions(self._active_changed, lambda: self.routing.sharing_changed())
-        self.routing = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
-        self.relay = Relay(self.host, self.sessions)
-        self.files = FileRouting(self.host, self.sessions)
-        self.mouse = Mouse(FakeTablet)
-        self.started = 0
+        self.routing = Routing(
+            self.host, FakeTablet, self.clock.call_later, lambda agent: None, self._screens_changed
+        )
+        self.sessions = self.routing.sessions
         self.viewer: Party | None = None
         self.there: list[Session] = []
         self.made = 0
 
-    def _active_changed(self, active: Any) -> None:
-        self.routing.active_changed(active)
-        self.host.is_open = active is not None
-        if active is None:
-            self.mouse.hide()
-        else:
-            self.mouse.show(active.desktop)
+    def _screens_changed(self) -> None:
+        self.host.is_open = self.sessions.active is not None
 
     # -- inside the model ------------------------------------------------------------------------
 
@@ -123,8 +104,7 @@ class Routing(RuleBasedStateMachine):
                 self.viewer.hear(msg)
         for session in self.there:
             for msg in session.agent.take():
-                if not isinstance(msg, FileXferStatus):
-                    session.hear(msg)
+                session.hear(msg)
 
     def session_of(self, agent: Any) -> Session | None:
         return next((s for s in self.there if s.agent is agent), None)
@@ -159,7 +139,7 @@ class Routing(RuleBasedStateMachine):
         self.made += 1
         self.there.append(session)
         self.sessions.add(session.agent)
-        self.sessions.reported(session.agent, desktop(1024 + self.made, 768))
+        self.routing.from_agent(session.agent, [desktop()])
         self.questions_of(old)
         self.settle()
 
@@ -175,8 +155,6 @@ class Routing(RuleBasedStateMachine):
         old = self.sharing
         session = self.there.pop(n % len(self.there))
         self.routing.agent_gone(session.agent)
-        self.files.agent_gone(session.agent)
-        self.sessions.remove(session.agent)
         self.questions_of(old)
         self.settle()
 
@@ -196,7 +174,7 @@ class Routing(RuleBasedStateMachine):
     def a_guest_copies(self, n: int, selection: int, offered: tuple[int, ...]) -> None:
         session = self.there[n % len(self.there)]
         session.copies(selection, offered)
-        self.routing.agent_grab(session.agent, ClipboardGrab(selection, offered))
+        self.routing.from_agent(session.agent, [ClipboardGrab(selection, offered)])
         self.settle()
 
     @precondition(lambda self: any(s.own for s in self.there))
@@ -205,7 +183,7 @@ class Routing(RuleBasedStateMachine):
         owning = [s for s in self.there if s.own]
         session = owning[n % len(owning)]
         selection, _ = session.own.popitem()
-        self.routing.agent_release(session.agent, ClipboardRelease(selection))
+        self.routing.from_agent(session.agent, [ClipboardRelease(selection)])
         self.settle()
 
     @precondition(lambda self: self.there)
@@ -213,7 +191,7 @@ class Routing(RuleBasedStateMachine):
     def a_guest_pastes(self, n: int, selection: int, type_: int) -> None:
         session = self.there[n % len(self.there)]
         session.waits[selection, type_] += 1
-        self.routing.agent_request(session.agent, ClipboardRequest(selection, type_))
+        self.routing.from_agent(session.agent, [ClipboardRequest(selection, type_)])
         self.settle()
 
     @precondition(lambda self: self.sharing and self.sharing.asked)
@@ -224,14 +202,14 @@ class Routing(RuleBasedStateMachine):
         selection, type_ = session.asked.pop(n % len(session.asked))
         agent = session.agent
         if how == "none" and not any(key[0] == selection for key in session.asked):
-            self.routing.agent_data(agent, Clipboard(selection, 0, b""))
+            self.routing.from_agent(agent, [Clipboard(selection, 0, b"")])
         elif how == "parts":
-            self.routing.agent_begin(agent, ClipboardBegin(selection, type_, 1 << 20))
-            self.routing.agent_part(agent, PART)
+            self.routing.from_agent(agent, [ClipboardBegin(selection, type_, 1 << 20)])
+            self.routing.from_agent(agent, [PART])
             self.host.sending_parts = False
-            self.routing.agent_end(agent, ClipboardEnd())
+            self.routing.from_agent(agent, [ClipboardEnd()])
         else:
-            self.routing.agent_data(agent, Clipboard(selection, type_, b"data"))
+            self.routing.from_agent(agent, [Clipboard(selection, type_, b"data")])
         self.settle()
 
     # -- the viewer ------------------------------------------------------------------------------
@@ -239,10 +217,10 @@ class Routing(RuleBasedStateMachine):
     @precondition(lambda self: self.active)
     @rule()
     def a_viewer_comes(self) -> None:
-        self.host.client = VIEWER
         self.client_gone()
+        self.host.client = VIEWER
         self.viewer = Party()
-        self.routing.client_arrived()
+        self.routing.from_host([AnnounceCapabilities(True, VIEWER)])
         self.settle()
 
     @precondition(lambda self: self.viewer)
@@ -254,10 +232,7 @@ class Routing(RuleBasedStateMachine):
         self.settle()
 
     def client_gone(self) -> None:
-        self.mouse.forget()
-        self.routing.client_gone()
-        self.files.client_gone()
-        self.relay.client_gone()
+        self.routing.from_host([ClientDisconnected()])
         self.everybody_hears()
 
     @precondition(lambda self: self.viewer and self.active)
@@ -265,7 +240,7 @@ class Routing(RuleBasedStateMachine):
     def the_viewer_copies(self, selection: int, offered: tuple[int, ...]) -> None:
         assert self.viewer is not None
         self.viewer.copies(selection, offered)
-        self.routing.host_grab(ClipboardGrab(selection, offered, 0))
+        self.routing.from_host([ClipboardGrab(selection, offered, 0)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.active and self.viewer.own)
@@ -273,7 +248,7 @@ class Routing(RuleBasedStateMachine):
     def the_viewers_owner_exits(self) -> None:
         assert self.viewer is not None
         selection, _ = self.viewer.own.popitem()
-        self.routing.host_release(ClipboardRelease(selection))
+        self.routing.from_host([ClipboardRelease(selection)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.active)
@@ -281,7 +256,7 @@ class Routing(RuleBasedStateMachine):
     def the_viewer_pastes(self, selection: int, type_: int) -> None:
         assert self.viewer is not None
         self.viewer.waits[selection, type_] += 1
-        self.routing.host_request(ClipboardRequest(selection, type_))
+        self.routing.from_host([ClipboardRequest(selection, type_)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.viewer.asked)
@@ -290,65 +265,11 @@ class Routing(RuleBasedStateMachine):
         assert self.viewer is not None
         selection, type_ = self.viewer.asked.pop(n % len(self.viewer.asked))
         if how == "parts":
-            self.routing.host_begin(ClipboardBegin(selection, type_, 1 << 20))
-            self.routing.host_part(PART)
-            self.routing.host_end(ClipboardEnd())
+            self.routing.from_host([ClipboardBegin(selection, type_, 1 << 20)])
+            self.routing.from_host([PART])
+            self.routing.from_host([ClipboardEnd()])
         else:
-            self.routing.host_data(Clipboard(selection, type_, b"data"))
-        self.settle()
-
-    @precondition(lambda self: self.viewer and self.active)
-    @rule(selection=selections, type_=st.sampled_from([1, 2]))
-    def the_viewer_pastes_without_end(self, selection: int, type_: int) -> None:
-        for _ in range(FLOOD):
-            self.the_viewer_pastes(selection, type_)
-
-    @precondition(lambda self: self.sharing)
-    @rule(selection=selections, type_=st.sampled_from([1, 2]))
-    def a_guest_pastes_without_end(self, selection: int, type_: int) -> None:
-        assert self.sharing is not None
-        for _ in range(FLOOD):
-            self.a_guest_pastes(self.there.index(self.sharing), selection, type_)
-
-    # -- pointer and files -----------------------------------------------------------------------
-
-    @precondition(lambda self: self.active)
-    @rule(x=st.integers(0, 1 << 32), y=st.integers(0, 1 << 32), buttons=st.integers(0, 255))
-    def the_pointer_moves(self, x: int, y: int, buttons: int) -> None:
-        assert self.mouse.handle([(x, y, buttons, 0)])
-        tablet = self.mouse.pointer
-        assert isinstance(tablet, FakeTablet) and self.sessions.active is not None
-        assert self.sessions.active.desktop is not None
-        assert tablet.size[0] == self.sessions.active.desktop.width
-        assert tablet.states[-1] == (min(x, tablet.size[0] - 1), min(y, 767), buttons)
-
-    @precondition(lambda self: self.viewer and self.active)
-    @rule(count=st.sampled_from([1, 3, MAX_TRANSFERS + 10]))
-    def files_are_dropped(self, count: int) -> None:
-        assert self.viewer is not None
-        for _ in range(count):
-            self.started += 1
-            self.viewer.files.add(self.started)
-            self.files.host_start(FileXferStart(self.started, b"what it is"))
-            self.files.host_data(FileXferData(self.started, b"the beginning"))
-        self.settle()
-
-    @precondition(lambda self: self.there and self.started)
-    @rule(n=numbers, back=st.integers(0, 5), result=st.integers(0, 7))
-    def a_session_speaks_of_a_file(self, n: int, back: int, result: int) -> None:
-        """Of its own or of another's."""
-        agent, id_ = self.there[n % len(self.there)].agent, self.started - back
-        is_its = self.files.receivers.get(id_) is agent
-        self.files.agent_status(agent, FileXferStatus(id_, result))
-        if not is_its:
-            assert not self.host.sent, "another session's word counts"
-        self.settle()
-
-    @precondition(lambda self: self.viewer and self.viewer.files)
-    @rule()
-    def the_viewer_gives_a_file_up(self) -> None:
-        assert self.viewer is not None
-        self.files.host_status(FileXferStatus(self.viewer.files.pop(), 1))
+            self.routing.from_host([Clipboard(selection, type_, b"data")])
         self.settle()
 
     @rule()
@@ -370,17 +291,7 @@ class Routing(RuleBasedStateMachine):
 
     @invariant()
     def one_owner(self) -> None:
-        assert not self.routing.guest_owned & self.routing.client_offers.keys()
-
-    @invariant()
-    def every_file_has_its_receiver(self) -> None:
-        assert self.files.receivers.keys() == (self.viewer.files if self.viewer else set())
-
-    @invariant()
-    def memory_is_bounded(self) -> None:
-        assert self.clock.running <= 2 * MAX_PENDING and self.files.count <= MAX_TRANSFERS
-        for offers in (self.routing.client_offers, *(s.agent.offers for s in self.there)):
-            assert len(offers) <= 2
+        assert not self.routing.clipboard.guest_owned & self.routing.clipboard.client_offers.keys()
 
     @invariant()
     def viewer_and_session_agree(self) -> None:
@@ -407,5 +318,5 @@ class Routing(RuleBasedStateMachine):
         self.time_passes()
 
 
-TestRouting = Routing.TestCase
-TestRouting.settings = settings(max_examples=settings().max_examples, stateful_step_count=40)
+TestOneClipboard = OneClipboard.TestCase
+TestOneClipboard.settings = settings(max_examples=settings().max_examples, stateful_step_count=40)

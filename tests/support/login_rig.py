@@ -155,6 +155,20 @@ class LoginRig:
         self.host.accept()
         return agent
 
+    @contextlib.contextmanager
+    def logind_hangs(self) -> Iterator[AgentProcess]:
+        """Anna at the seat; a process of hers, while logind does not answer."""
+        self.start_logind()
+        self.do(self.logind.add("c1", ANNA))
+        self.do(self.logind.activate("c1"))
+        self.start_daemon()
+        agent = self.agent(ANNA, "c1")
+        os.kill(self.logind.pid, signal.SIGSTOP)
+        try:
+            yield agent
+        finally:
+            os.kill(self.logind.pid, signal.SIGCONT)
+
     def switch(self, id_: str, agent: AgentProcess) -> None:
         """Bring a session to the seat and wait until its agent is served."""
         before = len(self.log.read_text())

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.guest.clipboard import copy_in_guest
 from tests.support.guest.machine import Guest
@@ -18,6 +22,8 @@ from vdagent.lab.viewer_process import ViewerProcess
 
 # How long one try may take before the next one begins, as a person's who copies again.
 TRY_S = 3.0
+# And who moves the mouse until the pointer comes along.
+MOVE_S = 0.1
 # Give up after this, and measure until then.
 PATIENCE_S = 45.0
 
@@ -31,6 +37,7 @@ class Served:
     guest: Guest
     deb: Path
     display: str = ":0"
+    user: str = "guest"
     viewers: list[ViewerProcess] = field(default_factory=list)
     cleanup: list[str] = field(default_factory=list)  # commands for the guest once a row is over
 
@@ -44,24 +51,57 @@ class Served:
         self.viewers.append(ViewerProcess())
         self.viewer.connect(self.guest.spice_uri)
 
-    def seconds_until_served(self, x_reads_input: bool = True) -> float:
-        """Wait for clipboard both ways and pointer; TimeoutError says what did not work.
+    def status(self) -> dict[str, Any]:
+        """What the daemon tells root of itself."""
+        return dict(json.loads(self.guest.output("vdagent status --json")))
 
-        Where the X server reads no input device any more, the kernel's events are what counts.
+    def seconds_until_served(self, x_reads_input: bool = True) -> dict[str, float]:
+        """When, from now on, pointer and clipboard each way had worked; one after the other is tried.
+
+        TimeoutError says what did not work. Where the X server reads no input device any more, the
+        kernel's events are what counts.
         """
         start = time.monotonic()
-        pointer = self._pointer if x_reads_input else self._tablet
-        for what in (pointer, self._to_guest, self._to_viewer):
-            _repeat(what, start + PATIENCE_S)
-        return time.monotonic() - start
+        ways = {
+            "pointer": self._pointer if x_reads_input else self._tablet,
+            "to the guest": self._to_guest,
+            "to the viewer": self._to_viewer,
+        }
+        seconds = {}
+        for what, works in ways.items():
+            _repeat(what, works, start + PATIENCE_S)
+            seconds[what] = time.monotonic() - start
+        return seconds
 
     def _pointer(self) -> bool:
         number = next(_numbers)
-        x, y = 100 + number * 37 % 900, 100 + number * 53 % 500
-        self.viewer.do("position", x=x, y=y)
+        x, y = 100 + number * 37 % 700, 100 + number * 53 % 450
         # Xorg's libinput driver scales to 65535 steps and rounds down: it may end a pixel short.
         off = f"$(((X - {x}) * (X - {x}) + (Y - {y}) * (Y - {y})))"
-        return self._in_guest(f'eval "$(xdotool getmouselocation --shell)"; [ {off} -le 2 ]', 0.7)
+        with self._moving(x, y):
+            return self._in_guest(
+                f'eval "$(xdotool getmouselocation --shell)"; [ {off} -le 2 ]', PATIENCE_S
+            )
+
+    @contextmanager
+    def _moving(self, x: int, y: int) -> Iterator[None]:
+        """The mouse goes to and fro around this place until it is enough."""
+        enough = threading.Event()
+
+        def move() -> None:
+            for step in itertools.cycle((1, 0)):
+                with suppress(HostError, TimeoutError):
+                    self.viewer.do("position", x=x + step, y=y)
+                if enough.wait(MOVE_S):
+                    return
+
+        mover = threading.Thread(target=move, daemon=True)
+        mover.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            mover.join()
 
     def _tablet(self) -> bool:
         with Tablet(self.guest) as tablet:
@@ -89,7 +129,7 @@ class Served:
         return True
 
 
-def _repeat(attempt: Callable[[], bool], deadline: float) -> None:
+def _repeat(what: str, attempt: Callable[[], bool], deadline: float) -> None:
     """Try until it works. What goes wrong on the way is what a person sees who is too early."""
     why = "it did not do what it should"
     while time.monotonic() < deadline:
@@ -99,4 +139,4 @@ def _repeat(attempt: Callable[[], bool], deadline: float) -> None:
         except (TimeoutError, HostError, RuntimeError) as error:
             why = re.sub(r"\s+", " ", str(error))
             time.sleep(0.05)
-    raise TimeoutError(f"{attempt.__name__.strip('_')}: {why}")
+    raise TimeoutError(f"{what}: {why}")

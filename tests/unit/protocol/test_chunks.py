@@ -40,6 +40,12 @@ def flat(events: list[Event]) -> list[Event]:
     ]
 
 
+def full_chunks(data: bytes) -> list[bytes]:
+    """A Clipboard message as its chunks."""
+    stream, size = wire.clipboard(data), wire.MAX_CHUNK + 8
+    return [stream[i : i + size] for i in range(0, len(stream), size)]
+
+
 @pytest.fixture
 def host() -> HostConnection:
     """A connection whose client can do what spice-gtk can."""
@@ -219,6 +225,54 @@ def test_larger_ones_come_in_parts(host: HostConnection, cut: int) -> None:
         parts = [e for e in events if isinstance(e, ClipboardPart)]
         assert len(parts) == len(events) - 2
         assert b"".join(b"".join(p.views) for p in parts) == data
+
+
+@pytest.mark.parametrize(
+    "between",
+    [wire.mouse(5, 6), chunk(SERVER, b""), chunk(0, bytes(20))],
+    ids=["pointer", "empty", "unknown"],
+)
+def test_something_comes_between_the_full_chunks(host: HostConnection, between: bytes) -> None:
+    data = bytes(range(251)) * 100
+    pieces = full_chunks(data)
+    for place in range(len(pieces) + 1):
+        events = feed(host, b"".join([*pieces[:place], between, *pieces[place:]]))
+        assert [e for e in events if isinstance(e, Clipboard)] == [Clipboard(0, 1, data)], place
+        pointer = [e for e in events if isinstance(e, MouseStates)]
+        assert pointer == [MouseStates([(5, 6, 0, 0)])] * (between == wire.mouse(5, 6))
+
+
+def test_a_bad_chunk_between_the_full_ones_is_noticed(host: HostConnection) -> None:
+    pieces = full_chunks(bytes(30_000))
+    events = feed(host, b"".join([*pieces[:7], u32(CLIENT, 2049), *pieces[7:]]))
+    assert [type(e) for e in events] == [Broken]
+
+
+@pytest.mark.parametrize("end", [28, 29, 35, 36, 37, 500, 2056, 2084, 2085, 4000])
+def test_a_smaller_one_that_comes_slowly_need_not_be_waited_for(
+    host: HostConnection, end: int
+) -> None:
+    data = bytes(range(256)) * 16
+    stream = wire.clipboard(data, wire.PNG, 1)
+    assert feed(host, stream[:end]) == []
+    assert host.collecting
+    events = flat(host.pass_in_parts())
+    assert flat(host.pass_in_parts()) == []
+    events += feed(host, stream[end:], wire.clipboard(b"another"))
+    assert events[0] == ClipboardBegin(1, wire.PNG, len(data))
+    assert events[-2:] == [ClipboardEnd(), Clipboard(0, wire.TEXT, b"another")]
+    parts = [e for e in events[1:-2] if isinstance(e, ClipboardPart)]
+    assert b"".join(b"".join(p.views) for p in parts) == data
+    assert len(parts) == len(events) - 3
+
+
+def test_nothing_else_is_given_out_before_its_end(host: HostConnection) -> None:
+    for half in (wire.clipboard(b""), wire.grab(0, 1), message(10, u32(7) + bytes(90))):
+        feed(host, half[:-1])
+        assert host.pass_in_parts() == []
+        assert len(feed(host, half[-1:])) == 1
+    feed(host, wire.clipboard(b"text")[:-1], message(13, b"", SERVER))
+    assert host.pass_in_parts() == []
 
 
 def test_parts_are_for_the_clients_stream_only(host: HostConnection) -> None:
