@@ -105,16 +105,18 @@ def run_session(ident: str, found: Found) -> int:
         print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)
         return 0
     lean.before_imports()
-    from . import daemonise, log
+    from . import daemonise
 
     foreground = "foreground" in found
     ready = None if foreground else daemonise.daemonise(READY_S)
-    log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
     say_ready = (lambda: ready(True)) if ready is not None else (lambda: None)
     try:
         # As this process, and before the rest is imported: systemd starts the daemon meanwhile.
         connection = _knock(daemon)
+        from . import log
         from .session import run
+
+        log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
 
         settings = _session_settings(found, display, daemon)
         return _serve(lambda stop: run(settings, stop, say_ready, connection))
