@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Who owns the X11 selections, and what can be had from them?
 
-XFixes tells of every change of owner. A new owner is asked for its TARGETS, and the listener hears
-of it when it has answered; only the newest owner's answer counts.
+XFixes tells of every change of owner. A new owner is asked for its TARGETS, once more if it is silent,
+and the listener hears of it when it has answered; only the newest owner's answer counts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from vdagent.backends.x11.owner import SelectionOwner
 from vdagent.backends.x11.requestor import Converted, OwnerSilent, SelectionRequestor
 from vdagent.errors import DesktopError
 
-TARGETS_S = 3.0
+TARGETS = Patience(first_s=1.0, progress_s=1.0, max_bytes=1 << 20)
+TARGETS_AGAIN = Patience(first_s=4.0, progress_s=2.0, max_bytes=1 << 20)
 HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 MAX_TARGETS = 256
 XFIXES_EVENTS = 7  # owner set, owner's window destroyed, owner's connection closed
@@ -120,12 +121,14 @@ class X11Clipboard:
 
     async def _meet(self, selection: Selection, guest: _GuestOwner) -> None:
         """Ask a new owner what it has, and report it."""
-        patience = Patience(TARGETS_S, TARGETS_S, max_bytes=1 << 20)
         atoms: list[int] = []
         try:
-            answer = await self._requestor.convert(
-                self._atom_of[selection], self._x.atom("TARGETS"), guest.time, patience
-            )
+            try:
+                answer = await self._ask_targets(selection, guest, TARGETS)
+            except OwnerSilent:
+                # xclip 0.13 drops what it is asked while somebody, say a clipboard manager, takes a
+                # large copy from it.
+                answer = await self._ask_targets(selection, guest, TARGETS_AGAIN)
             if answer.format == 32:
                 whole = len(answer.data) // 4 * 4  # increments before the last may be of bytes
                 atoms = list(memoryview(answer.data)[:whole].cast("I"))[:MAX_TARGETS]
@@ -138,6 +141,13 @@ class X11Clipboard:
         guest.secret = await self._is_secret(selection, guest, atom_of)
         guest.query = None
         self._listener.on_owner_changed(selection, tuple(guest.targets), guest.secret)
+
+    async def _ask_targets(
+        self, selection: Selection, guest: _GuestOwner, patience: Patience
+    ) -> Converted:
+        return await self._requestor.convert(
+            self._atom_of[selection], self._x.atom("TARGETS"), guest.time, patience
+        )
 
     async def _is_secret(
         self, selection: Selection, guest: _GuestOwner, atom_of: dict[str, int]
