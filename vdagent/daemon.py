@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("daemon")
 
 # No tablet, no open port: try again this often.
-TABLET_RETRY_S = 2.0
+TABLET_RETRY_S = 1.0
 WATCH_AFTER_S = 1.0
 CONTROL_AFTER_S = 0.2
 # More than this waits to be written to a host that does not read: read no more of the session for it.

@@ -21,6 +21,8 @@ log = logging.getLogger("host")
 # Sessions are not read while 1 MiB waits for the host, but each that comes may say a little first: so
 # much gets there only where somebody comes in a loop and the host reads nothing.
 MOST_QUEUED = 16 * 1024 * 1024
+# A Clipboard message that takes longer is passed on as it comes: whoever pastes waits for its first byte.
+SLOW_S = 0.5
 
 
 class HostLink:
@@ -40,6 +42,7 @@ class HostLink:
         self.is_wanted = False
         self._collecting = False
         self.tap: Tap | None = None  # an onlooker's
+        self._slow: asyncio.TimerHandle | None = None
 
     # -- opening and closing ---------------------------------------------------------------------
 
@@ -115,6 +118,14 @@ class HostLink:
             if self.tap is not None:
                 self.tap.received(data, self._connection.idle)
             self._on_events(self._connection.receive_data(data))
+            self._flush()
+            if self._slow is None and self._connection is not None and self._connection.collecting:
+                self._slow = asyncio.get_running_loop().call_later(SLOW_S, self._pass_in_parts)
+
+    def _pass_in_parts(self) -> None:
+        self._slow = None
+        if self._connection is not None and (events := self._connection.pass_in_parts()):
+            self._on_events(events)
             self._flush()
 
     def announce(self) -> None:

@@ -37,6 +37,8 @@ from .protocol import udscs
 from .protocol.events import Skipped
 
 if TYPE_CHECKING:
+    import socket
+
     from .backends.downloads import Downloads
     from .control import Caller, ControlServer, Line
 
@@ -64,11 +66,18 @@ class Settings:
 class Session:
     """Everything the session agent owns, wired."""
 
-    def __init__(self, settings: Settings, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_ready: Callable[[], None],
+        connection: socket.socket | None = None,
+    ) -> None:
         self._settings = settings
         self._on_ready = on_ready
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
+        self.daemon = DaemonLink(
+            settings.socket, self._connected, self._received, self._lost, connection
+        )
         self.control = ControlLink(settings.socket, self._told)
         self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
         self.resolution = ResolutionHandler(self.daemon.send, self._tell_scales, find_connector)
@@ -306,9 +315,14 @@ def _mixer() -> Mixer:
     return PulseMixer()
 
 
-async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[], None]) -> int:
+async def run(
+    settings: Settings,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+    connection: socket.socket | None = None,
+) -> int:
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
-    session = Session(settings, on_ready)
+    session = Session(settings, on_ready, connection)
     listeners = Listeners(
         session.clipboard, session.resolution, session.desktop_lost, session.chose
     )

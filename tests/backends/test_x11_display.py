@@ -70,6 +70,19 @@ async def test_the_primary_output_is_kept(server: XServer) -> None:
         assert "DUMMY1 connected primary 611x907+800+0" in xrandr(server)
 
 
+@pytest.mark.parametrize("distance", [32_000, 40_000, 70_000, 4_000_000])
+async def test_a_desktop_no_server_can_have_changes_nothing(server: XServer, distance: int) -> None:
+    """Beyond 65535 the request cannot even be packed."""
+    async with x11_desk(server) as desk:
+        wanted = {"DUMMY0": Rect(1000, 700), "DUMMY1": Rect(900, 800, 1000, 0)}
+        await desk.display.apply(wanted)
+        before = await desk.display.layout()
+        far = {"DUMMY0": Rect(999, 700), "DUMMY1": Rect(900, 800, distance, 0)}
+        with pytest.raises(DesktopError):
+            await desk.display.apply(far)
+        assert await desk.display.layout() == before
+
+
 @pytest.mark.parametrize("rotation", [1, 2, 4, 8, 2 | 16])
 def test_a_turned_output_has_a_lying_mode(rotation: int) -> None:
     """No server that runs without hardware turns its outputs."""
@@ -133,7 +146,7 @@ async def test_large_and_refused(server: XServer) -> None:
         await desk.display.apply({"DUMMY0": Rect(1000, 700), "DUMMY1": Rect(900, 600, 1000, 0)})
         before = await desk.display.layout()
         heads = {f"DUMMY{n}": Rect(800, 600, 800 * n, 0) for n in range(16)}
-        heads["DUMMY15"] = Rect(800, 600, 32700, 0)
+        heads["DUMMY15"] = Rect(800, 600, 31_000, 31_000)  # no such memory
         with pytest.raises(DesktopError, match="is as before"):
             await desk.display.apply(heads)
         assert await desk.display.layout() == before

@@ -140,9 +140,9 @@ def test_without_a_bus_the_newest_is_served_until_there_is_one(rig: LoginRig) ->
     rig.wait_log(f"active is the session agent (pid {boris.pid}")
     rig.host.send(wire.grab(0, TEXT))
     boris.expect(Uds.GRAB)
-    rig.bus.start()
-    # All in one, so that it does not find a logind that knows nobody yet.
-    rig.do(_logind_with(rig, anna, boris))
+    with rig.unseen():
+        rig.bus.start()
+        rig.do(_logind_with(rig, anna, boris))
     rig.wait_log(SERVED)
     assert anna.expect(Uds.GRAB) == (0, 0, wire.u32(TEXT))
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +164,20 @@ def test_a_host_that_does_not_read_holds_nobody_else(rig: Rig) -> None:
     wait_for(lambda: "left" in rig.log.read_text(), what="the dead one is noticed")
 
 
+def test_what_comes_slowly_is_passed_on_as_it_comes(rig: Rig) -> None:
+    """A session waits 10 s for the first byte; a slow link needs longer for the last one."""
+    agent = rig.ready()
+    agent.say(Uds.REQUEST, 0, wire.TEXT)
+    rig.host.until(Port.REQUEST)
+    slow = wire.clipboard(bytes(range(200)) * 100)
+    rig.host.send(slow[:3000])
+    assert agent.read(16) == u32(Uds.DATA, 0, wire.TEXT, 20_000)
+    agent.read(2900, timeout_s=5)
+    rig.host.send(slow[3000:])
+    assert agent.read(17_100)[-200:] == bytes(range(200))
+    rig.still_serves(agent)
+
+
 @pytest.mark.parametrize(
     ("missing", "word"), [("-s", "port: "), ("-u", "tablet: "), ("-S", "daemon: ")]
 )
@@ -299,5 +314,28 @@ def test_an_x_server_that_never_answers_does_not_hold_it(tmp_path: Path, number:
             connection.close()
             assert time.monotonic() - start < END_S
             assert status == 0
+        finally:
+            stop(process)
+
+
+def test_the_daemon_is_woken_before_there_is_a_desktop(tmp_path: Path) -> None:
+    """systemd starts the daemon at the first connection: that is not to wait for the desktop's answer."""
+    display = 10_000 + os.getpid() % 50_000
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as listener:
+        silent.bind(f"\0/tmp/.X11-unix/X{display}")
+        silent.listen()
+        listener.bind(str(tmp_path / "sock"))
+        listener.listen()
+        listener.settimeout(10)
+        env = environment(tmp_path, DISPLAY=f":{display}")
+        process = spawn(session(tmp_path, "-x"), log=tmp_path / "log", env=env)
+        try:
+            connection, _ = listener.accept()
+            with connection:
+                pid = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+                assert int.from_bytes(pid[:4], sys.byteorder) == process.pid
+                connection.settimeout(0.2)
+                with pytest.raises(TimeoutError):  # it has no screens to report yet
+                    connection.recv(1)
         finally:
             stop(process)

@@ -14,7 +14,8 @@ from .base import Buffer, IncomingFile, NoSpace
 from .files import PartialFile, free_bytes, open_directory, remove_leftovers
 from .worker import Worker
 
-CLOSE_S = 2.0
+# What a disk does not do in this time is left to `remove_leftovers`.
+CLOSE_S = 0.4
 
 
 class Downloads:

@@ -30,9 +30,10 @@ log = logging.getLogger("clipboard")
 
 SELECTIONS = (ClipboardSelection.CLIPBOARD, ClipboardSelection.PRIMARY)
 MAX_PENDING = 256
-# Our own session agent answers within 10 s and asks no longer than that; these catch others'.
+# Our own session agent answers within 10 s and asks no longer than that; these catch others'. Such an
+# agent may be in the middle of a slow program's answer, a viewer's first byte is seen here.
 ANSWER_S = 30.0
-PASTE_S = 15.0
+PASTE_S = 11.0
 
 
 class Timer(Protocol):
@@ -140,7 +141,7 @@ class ClipboardRouting:
         sharing = self._sessions.sharing
         if (
             sharing is None
-            or msg.selection not in SELECTIONS
+            or not self._may_talk(sharing, msg.selection)
             or msg.type == ClipboardType.NONE  # UTM asks for it
             or not self._policy.leaving(msg.selection, (msg.type,))
             or not self._of_host.add(msg.selection, msg.type)
@@ -152,13 +153,13 @@ class ClipboardRouting:
     def host_data(self, msg: Clipboard) -> None:
         type_ = self._of_guest.answered(msg.selection, msg.type)
         if type_ is not None and self._served is not None:
-            data = msg.data if len(msg.data) <= self._policy.max_bytes else b""
+            data = msg.data if self._is_wanted(len(msg.data)) else b""
             self._served.send(Clipboard(msg.selection, type_, data))
 
     def host_begin(self, msg: ClipboardBegin) -> None:
         asked = self._of_guest.answered(msg.selection, msg.type) is not None
         self._to_agent = self._served if asked else None
-        if self._to_agent is not None and msg.size > self._policy.max_bytes:
+        if self._to_agent is not None and not self._is_wanted(msg.size):
             self._to_agent.send(Clipboard(msg.selection, msg.type, b""))
             self._to_agent = None
         elif self._to_agent is not None:
@@ -327,6 +328,7 @@ class ClipboardRouting:
         )
 
     def _is_wanted(self, size: int) -> bool:
+        """Either way: a client's limit is also the most that it has a right to send."""
         largest = self._host.max_clipboard
         return size <= self._policy.max_bytes and (largest < 0 or size <= largest)
 

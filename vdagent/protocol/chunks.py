@@ -87,6 +87,10 @@ class ChunkReader:
         """Forget a half-received message of the client; the host drops the rest of it too."""
         self._streams[ChunkPort.CLIENT_PORT].reset()
 
+    def stop_collecting(self, keep: int) -> None:
+        """Begin with `keep` bytes, and stream, the body that is being collected from the client."""
+        self._streams[ChunkPort.CLIENT_PORT].stop_collecting(keep)
+
     def feed(self, data: memoryview) -> None:
         """Take the next bytes. Raises FramingError when the stream is out of step."""
         offset, end = 0, len(data)

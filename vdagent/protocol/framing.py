@@ -136,6 +136,18 @@ class FrameReader:
                 self._part(data[room:])
         return taken
 
+    def stop_collecting(self, keep: int) -> None:
+        """Of a body that is being collected: `begin` with its first `keep` bytes, and stream the rest."""
+        streamed = bytes(self._body[keep : self._have])
+        self._collect = keep
+        if self._have:
+            del self._body[keep:]
+        if self._have >= keep:
+            self._have, self._streaming = keep, True
+            self._sink.begin(self._header or (), self._body)
+            if streamed:
+                self._part(memoryview(streamed))
+
     def _finish(self) -> None:
         header, view, body = self._header, self._view, self._body
         self._header, self._view, self._body = None, None, bytearray()

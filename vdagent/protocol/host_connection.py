@@ -79,6 +79,12 @@ class HostConnection(PartsIn, PartsOut):
             self._events.append(Broken(error.message))
         return self._events
 
+    def _stop_collecting(self) -> None:
+        self._reader.stop_collecting(self._head_size())
+
+    def _head_size(self) -> int:
+        return len(Clipboard(0, 0, b"").head(self._begin_caps))
+
     def mouse(self, states: list[Mouse]) -> None:
         self._events.append(MouseStates(states))
 
@@ -93,10 +99,13 @@ class HostConnection(PartsIn, PartsOut):
                 self._events.append(Skipped(f"CLIPBOARD: {size} bytes on port {port}"))
                 return skip(size)
             self._begin_caps = self.client
-            return Plan(size, len(Clipboard(0, 0, b"").head(self.client)))
+            return Plan(size, self._head_size())
         if size > limit:
             self._events.append(Skipped(f"{cls.TYPE.name}: {size} bytes, at most {limit}"))
             return skip(size)
+        if type_ == MessageType.CLIPBOARD and port == ChunkPort.CLIENT_PORT:
+            self._begin_caps = self.client
+            self.collecting = size > self._head_size()
         return Plan(size, size)
 
     def begin(self, type_: int, size: int, collected: bytearray) -> None:
@@ -106,6 +115,8 @@ class HostConnection(PartsIn, PartsOut):
 
     def whole(self, port: int, type_: int, body: Body) -> None:
         cls = MESSAGES[MessageType(type_)]
+        if cls is Clipboard and port == ChunkPort.CLIENT_PORT:
+            self.collecting = False
         try:
             self._handle(cls.decode(memoryview(body), self.client))
         except ProtocolError as error:
@@ -119,6 +130,7 @@ class HostConnection(PartsIn, PartsOut):
             return
         if isinstance(msg, ClientDisconnected):
             self._reader.reset_client()
+            self.collecting = False
             self._forget_client()
         elif isinstance(msg, MaxClipboard):
             self.max_clipboard = msg.max

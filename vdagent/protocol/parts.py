@@ -20,6 +20,18 @@ class PartsIn:
     def __init__(self) -> None:
         self._events: list[Any] = []
         self._swallow = False  # a Clipboard message in parts was refused
+        self.collecting = False  # one that is to be passed on whole is half received
+
+    def pass_in_parts(self) -> list[Any]:
+        """Wait no longer for the end of the message that is being collected: it comes in parts."""
+        self._events = []
+        if self.collecting:
+            self.collecting = False
+            self._stop_collecting()
+        return self._events
+
+    def _stop_collecting(self) -> None:
+        raise NotImplementedError
 
     def _begin_parts(self, name: str, selection: int, type_: int, size: int) -> None:
         self._swallow = size > MAX_CLIPBOARD

@@ -281,6 +281,7 @@ class UdscsReader(PartsIn):
     def plan(self, header: tuple[Any, ...]) -> Plan:
         type_, _, _, size = header
         if type_ == UdscsType.CLIPBOARD_DATA:
+            self.collecting = 0 < size <= WHOLE_CLIPBOARD
             return Plan(size, size if size <= WHOLE_CLIPBOARD else 0)
         if type_ == UdscsType.FILE_XFER_DATA and size <= MAX_FILE_DATA:
             return Plan(size, size)
@@ -291,7 +292,11 @@ class UdscsReader(PartsIn):
         self._events.append(Skipped(f"udscs type {type_}, {size} bytes"))
         return skip(size)
 
+    def _stop_collecting(self) -> None:
+        self._frames.stop_collecting(0)
+
     def whole(self, header: tuple[Any, ...], body: Body) -> None:
+        self.collecting = False
         if self._decode is decode_from_daemon and isinstance(body, memoryview):
             body = bytearray(body)  # the daemon passes content on, a session keeps it for a while
         try:

@@ -47,6 +47,10 @@ class UdscsConnection(PartsOut):
         """Take bytes; the messages in them. Raises FramingError if the peer has to go."""
         return self._reader.receive_data(data)
 
+    def pass_in_parts(self) -> list[Any]:
+        """Wait no longer for the end of a Clipboard message that is half received."""
+        return self._reader.pass_in_parts()
+
     def send(self, msg: Message) -> None:
         """Queue a message; behind a Clipboard message that is on its way in parts."""
         if isinstance(msg, ClipboardPart):

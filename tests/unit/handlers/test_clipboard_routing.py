@@ -123,6 +123,10 @@ def test_what_the_client_does_not_take(s: Setup, limit: int, size: int, passes: 
     s.routing.host_request(ClipboardRequest(0, TEXT))
     s.routing.agent_data(s.a, Clipboard(0, TEXT, bytes(size)))
     assert s.host.sent == [Clipboard(0, TEXT, bytes(size)) if passes else empty(TEXT)]
+    s.a.take()
+    s.routing.agent_request(s.a, ClipboardRequest(0, TEXT))
+    s.routing.host_data(Clipboard(0, TEXT, bytes(size)))
+    assert s.a.sent == [Clipboard(0, TEXT, bytes(size)) if passes else empty(TEXT)]
 
 
 def test_a_large_one_it_does_not_take(s: Setup) -> None:
@@ -132,6 +136,11 @@ def test_a_large_one_it_does_not_take(s: Setup) -> None:
     s.routing.agent_part(s.a, PART)
     s.routing.agent_end(s.a, END)
     assert s.host.sent == [empty(TEXT)]
+    s.a.take()
+    s.host_begins()
+    s.routing.host_part(PART)
+    s.routing.host_end(END)
+    assert s.a.sent == [empty(TEXT)]
 
 
 def test_a_client_that_takes_nothing_by_demand(s: Setup) -> None:
@@ -142,7 +151,10 @@ def test_a_client_that_takes_nothing_by_demand(s: Setup) -> None:
     s.routing.agent_part(s.a, PART)
     assert s.host.sent == []
     s.routing.agent_request(s.a, ClipboardRequest(0, TEXT))
-    assert s.a.sent == [empty(TEXT)]
+    assert s.a.take() == [empty(TEXT)]
+    s.routing.host_request(ClipboardRequest(0, TEXT))
+    assert s.a.sent == []
+    assert s.host.sent == [empty(TEXT)]
 
 
 def test_a_client_with_one_selection(s: Setup) -> None:

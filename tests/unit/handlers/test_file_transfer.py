@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from tests.unit.handlers.file_rig import Rig, SlowStore, until
 from vdagent.backends.base import Buffer, FileStore, Note
+from vdagent.backends.files import PartialFile
 from vdagent.errors import SystemFault
 from vdagent.handlers import file_transfer
 from vdagent.handlers.file_transfer import HIGH
@@ -205,6 +208,28 @@ async def test_the_session_ends(home: Path) -> None:
     rig.data(1, b"ab")
     await rig.handler.close()
     assert rig.files == {}
+    assert [(s.id, s.result) for s in rig.sent] == [(1, Result.CANCELLED)]
+
+
+async def test_the_session_ends_while_the_disk_hangs(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, ends = threading.Event(), threading.Event()
+
+    def hang(file: PartialFile, buffers: Sequence[Buffer]) -> None:
+        reached.set()
+        ends.wait(30)
+
+    monkeypatch.setattr(PartialFile, "write", hang)
+    rig = Rig(home / "in")
+    await rig.start(1, "a", 3)
+    rig.data(1, b"abc")
+    await until(reached.is_set)
+    began = time.monotonic()
+    await rig.handler.close()
+    took = time.monotonic() - began
+    ends.set()
+    assert took < 0.9
     assert [(s.id, s.result) for s in rig.sent] == [(1, Result.CANCELLED)]
 
 

@@ -248,6 +248,33 @@ def test_a_bad_chunk_between_the_full_ones_is_noticed(host: HostConnection) -> N
     assert [type(e) for e in events] == [Broken]
 
 
+@pytest.mark.parametrize("end", [28, 29, 35, 36, 37, 500, 2056, 2084, 2085, 4000])
+def test_a_smaller_one_that_comes_slowly_need_not_be_waited_for(
+    host: HostConnection, end: int
+) -> None:
+    data = bytes(range(256)) * 16
+    stream = wire.clipboard(data, wire.PNG, 1)
+    assert feed(host, stream[:end]) == []
+    assert host.collecting
+    events = flat(host.pass_in_parts())
+    assert flat(host.pass_in_parts()) == []
+    events += feed(host, stream[end:], wire.clipboard(b"another"))
+    assert events[0] == ClipboardBegin(1, wire.PNG, len(data))
+    assert events[-2:] == [ClipboardEnd(), Clipboard(0, wire.TEXT, b"another")]
+    parts = [e for e in events[1:-2] if isinstance(e, ClipboardPart)]
+    assert b"".join(b"".join(p.views) for p in parts) == data
+    assert len(parts) == len(events) - 3
+
+
+def test_nothing_else_is_given_out_before_its_end(host: HostConnection) -> None:
+    for half in (wire.clipboard(b""), wire.grab(0, 1), message(10, u32(7) + bytes(90))):
+        feed(host, half[:-1])
+        assert host.pass_in_parts() == []
+        assert len(feed(host, half[-1:])) == 1
+    feed(host, wire.clipboard(b"text")[:-1], message(13, b"", SERVER))
+    assert host.pass_in_parts() == []
+
+
 def test_parts_are_for_the_clients_stream_only(host: HostConnection) -> None:
     """Two large messages at once would be one another's content."""
     big = header(4, 8 + (1 << 19)) + u32(0, 1)

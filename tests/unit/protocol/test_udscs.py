@@ -247,6 +247,18 @@ def test_parts_begin_above_256_kib(extra: int) -> None:
         assert events[-1] == ClipboardEnd()
 
 
+@pytest.mark.parametrize("end", [16, 17, 50])
+def test_a_smaller_one_that_comes_slowly_need_not_be_waited_for(end: int) -> None:
+    agent, stream = UdscsConnection.for_agent(), frame(4, 1, 2, bytes(range(40)))
+    assert receive(agent, stream[:end]) == []
+    begin, *parts = agent.pass_in_parts()
+    assert begin == ClipboardBegin(1, 2, 40)
+    assert agent.pass_in_parts() == []
+    *more, last, another = receive(agent, stream[end:] + frame(5, 0))
+    assert b"".join(b"".join(p.views) for p in parts + more) == bytes(range(40))
+    assert (last, another) == (ClipboardEnd(), ClipboardRelease(0))
+
+
 def test_others_wait_behind_a_message_in_parts() -> None:
     agent = UdscsConnection.for_agent()
     agent.send(ClipboardBegin(0, 1, 4))

@@ -65,7 +65,10 @@ async def arrange(x: XConnection, opcode: int, wanted: Mapping[str, Rect | None]
 async def _within_limits(
     x: XConnection, opcode: int, screen: Screen, wanted: Mapping[str, Rect | None]
 ) -> dict[int, Rect]:
-    """`wanted` by output id: sizes the server can have, the bounding box moved to 0,0."""
+    """`wanted` by output id: sizes the server can have, the bounding box moved to 0,0.
+
+    Raises DesktopError, before anything is changed, for a desktop larger than the server can have.
+    """
     known = {output.name: output.id for output in screen.outputs}
     rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
     if not rects:
@@ -75,7 +78,7 @@ async def _within_limits(
     limits = await x.ask(randr.GetScreenSizeRange, opcode=opcode, window=x.root)
     left = min(rect.x for rect in rects.values())
     top = min(rect.y for rect in rects.values())
-    return {
+    within = {
         known[name]: Rect(
             min(max(rect.width, limits.min_width), limits.max_width),
             min(max(rect.height, limits.min_height), limits.max_height),
@@ -84,6 +87,13 @@ async def _within_limits(
         )
         for name, rect in rects.items()
     }
+    width, height = _bounds(within)
+    if width > limits.max_width or height > limits.max_height:
+        raise DesktopError(
+            f"{width}x{height} are more than the X server's largest desktop, "
+            f"{limits.max_width}x{limits.max_height}"
+        )
+    return within
 
 
 def _bounds(rects: dict[int, Rect]) -> tuple[int, int]:

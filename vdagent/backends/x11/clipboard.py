@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from Xlib import X
@@ -30,8 +31,13 @@ from vdagent.backends.x11.owner import SelectionOwner
 from vdagent.backends.x11.requestor import Converted, OwnerSilent, SelectionRequestor
 from vdagent.errors import DesktopError
 
-TARGETS = Patience(first_s=1.0, progress_s=1.0, max_bytes=1 << 20)
-TARGETS_AGAIN = Patience(first_s=4.0, progress_s=2.0, max_bytes=1 << 20)
+# How often a new owner is asked, and how long it has to begin its answer: xclip 0.13 drops what it is
+# asked while somebody, say a clipboard manager, takes a large copy from it.
+TARGETS_S = (1.0, 2.0)
+# A program that is busy with what it copied says what it has only then: in the meantime it has nothing.
+BUSY_S = 120.0
+SETTLE_S = sum(TARGETS_S) + 1.0
+PROGRESS_S = 3.0
 HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 MAX_TARGETS = 256
 XFIXES_EVENTS = 7  # owner set, owner's window destroyed, owner's connection closed
@@ -124,14 +130,10 @@ class X11Clipboard:
         atoms: list[int] = []
         try:
             try:
-                answer = await self._ask_targets(selection, guest, TARGETS)
+                atoms = await self._targets(selection, guest, *TARGETS_S)
             except OwnerSilent:
-                # xclip 0.13 drops what it is asked while somebody, say a clipboard manager, takes a
-                # large copy from it.
-                answer = await self._ask_targets(selection, guest, TARGETS_AGAIN)
-            if answer.format == 32:
-                whole = len(answer.data) // 4 * 4  # increments before the last may be of bytes
-                atoms = list(memoryview(answer.data)[:whole].cast("I"))[:MAX_TARGETS]
+                self._listener.on_owner_changed(selection, ())
+                atoms = await self._targets(selection, guest, BUSY_S)
             names = await self._x.atom_names(atoms)
         except DesktopError as e:
             log.debug("%s: no targets: %s", selection.name, e)
@@ -142,12 +144,27 @@ class X11Clipboard:
         guest.query = None
         self._listener.on_owner_changed(selection, tuple(guest.targets), guest.secret)
 
-    async def _ask_targets(
-        self, selection: Selection, guest: _GuestOwner, patience: Patience
-    ) -> Converted:
-        return await self._requestor.convert(
-            self._atom_of[selection], self._x.atom("TARGETS"), guest.time, patience
+    async def _targets(
+        self, selection: Selection, guest: _GuestOwner, *patience_s: float
+    ) -> list[int]:
+        """The targets of an owner that is asked until it begins to answer, each time that long."""
+        *again_s, last_s = patience_s
+        for first_s in again_s:
+            with suppress(OwnerSilent):
+                return await self._ask(selection, guest, first_s)
+        return await self._ask(selection, guest, last_s)
+
+    async def _ask(self, selection: Selection, guest: _GuestOwner, first_s: float) -> list[int]:
+        answer = await self._requestor.convert(
+            self._atom_of[selection],
+            self._x.atom("TARGETS"),
+            guest.time,
+            Patience(first_s, PROGRESS_S, max_bytes=1 << 20),
         )
+        if answer.format != 32:
+            return []
+        whole = len(answer.data) // 4 * 4  # increments before the last may be of bytes
+        return list(memoryview(answer.data)[:whole].cast("I"))[:MAX_TARGETS]
 
     async def _is_secret(
         self, selection: Selection, guest: _GuestOwner, atom_of: dict[str, int]
@@ -172,41 +189,46 @@ class X11Clipboard:
         self._owner.release(self._atom_of[selection])
 
     async def read(self, selection: Selection, fmt: Format) -> Buffer:
-        guest = await self._settled_guest(selection)
+        loop, first_s = asyncio.get_running_loop(), self._patience.first_s
+        began = loop.time()
+        guest = await self._settled_guest(selection, first_s)
         if guest is None:
             raise DesktopError(f"no guest program owns {selection.name}")
         if fmt not in guest.targets:
             raise DesktopError(f"the owner of {selection.name} has no {fmt.value}")
         target = guest.targets[fmt]
-        answer = await self._convert(selection, guest, target)
+        left_s = max(0.0, first_s - (loop.time() - began))
+        answer = await self._convert(selection, guest, target, left_s)
         if answer.format != 8 and answer.data:
             raise DesktopError(f"the owner of {selection.name} answered with no bytes")
         # A new owner may have answered in place of this one: the listener hears first what that is.
-        await self._settled_guest(selection)
+        await self._settled_guest(selection, SETTLE_S)
         (name,) = await self._x.atom_names([target])
         return targets.decode(name, answer.data)
 
-    async def _convert(self, selection: Selection, guest: _GuestOwner, target: int) -> Converted:
+    async def _convert(
+        self, selection: Selection, guest: _GuestOwner, target: int, first_s: float
+    ) -> Converted:
         """One conversion at a time: xclip 0.13 drops the requests it gets during a transfer.
 
         Reads that waited for one that timed out fail with it, so that no wait adds up.
         """
-        loop = asyncio.get_running_loop()
+        loop, patience = asyncio.get_running_loop(), self._patience._replace(first_s=first_s)
         began = loop.time()
         async with guest.turn:
             if guest.silent_at > began:
                 raise OwnerSilent
             try:
                 return await self._requestor.convert(
-                    self._atom_of[selection], target, guest.time, self._patience
+                    self._atom_of[selection], target, guest.time, patience
                 )
             except OwnerSilent:
                 guest.silent_at = loop.time()
                 raise
 
-    async def _settled_guest(self, selection: Selection) -> _GuestOwner | None:
+    async def _settled_guest(self, selection: Selection, wait_s: float) -> _GuestOwner | None:
         """The owner, after it has said what it has if it has only just taken the selection."""
-        deadline = asyncio.get_running_loop().time() + self._patience.first_s
+        deadline = asyncio.get_running_loop().time() + wait_s
         while (guest := self._guests.get(selection)) is not None and guest.query is not None:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
