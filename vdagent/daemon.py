@@ -30,6 +30,7 @@ from .locks import Locks
 from .log import LastError
 from .protocol import messages as m
 from .protocol import udscs
+from .protocol.capabilities import Capabilities
 from .protocol.events import Broken, MouseStates, Skipped
 from .protocol.host_connection import Event
 from .traffic import Traffic
@@ -95,6 +96,7 @@ class Daemon:
         )
         self.locks.load()
         self._client_known = False
+        self._client_can: Capabilities | None = None
         self._host_waits = False
         self._full: set[AgentLink] = set()  # was so when it was last written to
         self._skipped = 0  # messages left out, on this connection to the host
@@ -172,7 +174,10 @@ class Daemon:
     def _on_announce(self, msg: m.AnnounceCapabilities) -> None:
         if msg.request:
             self._forget_client()
-        log.info("host: a client can %s", ", ".join(msg.capabilities.names()).lower() or "nothing")
+        level = logging.DEBUG if msg.capabilities == self._client_can else logging.INFO
+        self._client_can = msg.capabilities
+        can = ", ".join(msg.capabilities.names()).lower() or "nothing"
+        log.log(level, "host: a client can %s", can)  # most say so twice
         if not self._client_known:
             self._client_known = True
             self.traffic.client_came()
@@ -186,6 +191,7 @@ class Daemon:
         self.mouse.forget()
         self.clipboard.client_gone()
         self.files.client_gone()
+        self._client_can = None
         if self._client_known:
             self._client_known = False
             self.relay.client_gone()
