@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How do coroutine tests run, and how hard does hypothesis look?
+"""How do coroutine tests run, how hard does hypothesis look, and what is about other programs than those here?
 
 `async def` tests run in a loop of their own and end within a minute. Hypothesis finds the same examples
 in every run; VDAGENT_EXAMPLES=2000 makes it look for new ones, that many per test.
@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import shutil
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.compositors import version
 
 TEST_S = 60.0
 
@@ -42,3 +45,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     asyncio.run(run())
     return True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about others than those that are here; it is counted as deselected."""
+    left_out = [item for item in items if not _applies(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _applies(item: pytest.Item) -> bool:
+    """A program that is not here at all is for the test itself to miss."""
+    since = [mark.args for mark in item.iter_markers("since") if shutil.which(mark.args[0])]
+    before = [mark.args for mark in item.iter_markers("before") if shutil.which(mark.args[0])]
+    return (
+        not any(mark.args[0] for mark in item.iter_markers("unless"))
+        and all(version(program) >= tuple(first) for program, *first in since)
+        and all(version(program) < tuple(first) for program, *first in before)
+    )

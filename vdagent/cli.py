@@ -12,6 +12,7 @@ from .errors import VdagentError
 
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
 BAD_USAGE = 2
+INTERRUPTED = 130  # what a shell makes of SIGINT
 
 Found = dict[str, "str | int"]
 
@@ -35,7 +36,12 @@ vdagent COMMAND --help tells the options; --version the version."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`vdagent COMMAND …`; the exit status."""
-    command, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ["--help"]
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return _for_people(lambda: _command(words or ["--help"]))
+
+
+def _command(words: list[str]) -> int:
+    command, *rest = words
     if command in _MAINS:
         return _MAINS[command](rest)
     if command == "--version":
@@ -45,13 +51,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(COMMANDS)
         return 0
     print(f"vdagent: unknown command {command!r}; try vdagent --help", file=sys.stderr)
-    return 1
+    return BAD_USAGE
+
+
+def _for_people(run: Callable[[], int]) -> int:
+    """Run; a reader that has seen enough, ^C and a terminal with few characters are no faults."""
+    for stream in (sys.stdout, sys.stderr):
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors="replace")
+    try:
+        try:
+            return run()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        from .terminal import leave_output
+
+        leave_output()
+        if isinstance(error, BrokenPipeError):
+            return 0
+        print(f"vdagent: cannot go on: {_words(error)}", file=sys.stderr)
+        return 1
+
+
+def _words(error: VdagentError | OSError) -> str:
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def daemon_main(arguments: Sequence[str] | None = None) -> int:
     """`vdagent daemon`, `spice-vdagentd`."""
     summary, wrong = "SPICE guest agent daemon.", BAD_OPTIONS_DAEMON
-    return _start("vdagent daemon", summary, options.DAEMON, arguments, _daemon, wrong)
+    return _for_people(
+        lambda: _start("vdagent daemon", summary, options.DAEMON, arguments, _daemon, wrong)
+    )
 
 
 def _daemon(found: Found) -> int:
@@ -63,7 +100,9 @@ def _daemon(found: Found) -> int:
 def session_main(arguments: Sequence[str] | None = None) -> int:
     """`vdagent session`, `spice-vdagent`."""
     summary, wrong = "SPICE session agent.", BAD_OPTIONS_SESSION
-    return _start("vdagent session", summary, options.SESSION, arguments, _session, wrong)
+    return _for_people(
+        lambda: _start("vdagent session", summary, options.SESSION, arguments, _session, wrong)
+    )
 
 
 def _session(found: Found) -> int:
@@ -92,7 +131,7 @@ def install_main(command: str, arguments: Sequence[str]) -> int:
         return _guarded("vdagent", found, lambda _, options: run(options))
 
     program = f"vdagent {command}"
-    return _start(program, summary, known, arguments, guarded, BAD_OPTIONS_DAEMON)
+    return _start(program, summary, known, arguments, guarded)
 
 
 def lab_main(arguments: Sequence[str]) -> int:
@@ -135,9 +174,6 @@ def _monitor(found: Found) -> int:
     try:
         return _guarded("vdagent monitor", found, _run_monitor)
     except KeyboardInterrupt:
-        return 0
-    except BrokenPipeError:  # what reads us has seen enough; nothing is left to be flushed at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
@@ -218,13 +254,17 @@ def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:
     """Run; an error is one sentence with a hint, and its traceback only with --debug."""
     try:
         return run(ident, found)
-    except VdagentError as error:
+    except (VdagentError, OSError) as error:
         import logging
 
+        from .terminal import harmless
+
         if logging.getLogger().handlers:
-            logging.getLogger().error("%s", error, exc_info=bool(found.get("debug")))
+            logging.getLogger().error("%s", _words(error), exc_info=bool(found.get("debug")))
+        elif isinstance(error, OSError):
+            raise
         else:
-            print(f"{ident}: {error}", file=sys.stderr)
+            print(f"{ident}: {harmless(str(error))}", file=sys.stderr)
         return 1
 
 

@@ -29,10 +29,13 @@ from .transport.unix_socket import bind
 log = logging.getLogger("control")
 
 MAX_LINE = 64 * 1024
-MAX_CLIENTS = 256
-MAX_PER_USER = 32  # root's are not counted, so that it can always look
+MAX_CLIENTS = 256  # of root as many again, which nobody else can take
+MAX_PER_USER = 32
 MAX_BEHIND = 1024 * 1024  # bytes that wait for somebody who does not read them
+MAX_ANSWER = 4 * 1024 * 1024
 IDLE_S = 60.0
+# What comes of taking for granted what somebody else's JSON has in it.
+NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 
 Line = dict[str, Any]
 # The answer's fields beside "ok"; a VdagentError becomes its "error". The table calls it with the
@@ -102,7 +105,7 @@ class ControlServer:
         self._path = path
         self._questions = questions
         self._server: asyncio.Server | None = None
-        self._clients: dict[asyncio.Task[None], int] = {}  # whose it is, by uid
+        self._clients: dict[asyncio.Task[None], Caller] = {}
 
     async def start(self) -> None:
         """Listen; not being able to is no reason for the daemon to end."""
@@ -116,9 +119,10 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task, caller = asyncio.current_task(), Caller(writer)
         if task is None or not self._has_room(caller):
+            caller.tell({"ok": False, "error": "control: too many are connected"})
             caller.close()
             return
-        self._clients[task] = caller.uid
+        self._clients[task] = caller
         try:
             while line := await _next_line(reader, caller):
                 caller.tell(await self.reply(line, caller))
@@ -130,10 +134,9 @@ class ControlServer:
             caller.close()
 
     def _has_room(self, caller: Caller) -> bool:
-        if caller.is_root:
-            return True
-        mine = sum(uid == caller.uid for uid in self._clients.values())
-        return len(self._clients) < MAX_CLIENTS and mine < MAX_PER_USER
+        alike = [other for other in self._clients.values() if other.is_root is caller.is_root]
+        mine = sum(other.uid == caller.uid for other in alike)
+        return len(alike) < MAX_CLIENTS and (caller.is_root or mine < MAX_PER_USER)
 
     async def reply(self, line: bytes, caller: Caller) -> Line:
         """The answer to one line."""
@@ -192,14 +195,18 @@ def conversation(
         connection.settimeout(timeout_s)
         try:
             connection.connect(path)
-            connection.sendall(json.dumps(question).encode() + b"\n")
+            with contextlib.suppress(
+                BrokenPipeError
+            ):  # then the answer is there already: a refusal
+                connection.sendall(json.dumps(question).encode() + b"\n")
             lines = connection.makefile("rb")
-            answer = json.loads(lines.readline())
+            answer = json.loads(lines.readline(MAX_ANSWER))
             if not isinstance(answer, dict):
-                raise ValueError("it talks nonsense")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SessionError(f"control: no answer at {path}: {reason}") from None
+                raise ValueError
+        except OSError as error:
+            raise SessionError(f"control: no answer at {path}: {error.strerror or error}") from None
+        except (ValueError, RecursionError):  # the latter for thousands of brackets
+            raise SessionError(f"control: no answer at {path}: it talks nonsense") from None
         if not answer.get("ok"):
             raise SessionError(str(answer.get("error", "control: refused")))
         yield dict(answer)

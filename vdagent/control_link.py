@@ -73,7 +73,7 @@ class ControlLink:
             try:
                 if await self._talk(reader, writer):
                     return
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 log.debug("control: %s: %s", path, error)
             finally:
                 self._writer = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 
 from .errors import FramingError, SessionError
@@ -22,7 +23,10 @@ STABLE_S = 1.0
 
 
 class DaemonLink:
-    """Connects to the daemon's socket, with back-off, as often as it takes."""
+    """Connects to the daemon's socket, with back-off, as often as it takes.
+
+    `connection` is one that was made before; it is the first to be used.
+    """
 
     def __init__(
         self,
@@ -30,8 +34,10 @@ class DaemonLink:
         on_connected: Callable[[], None],
         on_messages: Callable[[list[udscs.FromDaemon]], None],
         on_lost: Callable[[], None],
+        connection: socket.socket | None = None,
     ) -> None:
         self._path = path
+        self._made = connection
         self._on_connected, self._on_messages, self._on_lost = on_connected, on_messages, on_lost
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
@@ -45,7 +51,7 @@ class DaemonLink:
         """Connect, now or as soon as the daemon is there."""
         self._timer = None
         try:
-            connection = connect(self._path)
+            connection, self._made = self._made or connect(self._path), None
         except SessionError as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
@@ -74,6 +80,9 @@ class DaemonLink:
 
     def close(self) -> None:
         """End the connection and do not come back."""
+        if self._made is not None:
+            self._made.close()
+            self._made = None
         if self._timer is not None:
             self._timer.cancel()
         if self._link is not None:

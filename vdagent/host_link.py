@@ -40,6 +40,7 @@ class HostLink:
         self._connection: HostConnection | None = None
         self.port = VirtioPort(path, self._opened, self._received, self._lost, on_drained)
         self.is_wanted = False
+        self._collecting = False
         self.tap: Tap | None = None  # an onlooker's
         self._slow: asyncio.TimerHandle | None = None
 
@@ -153,7 +154,18 @@ class HostLink:
             self._connection.send_part(part)
             self._flush()
 
+    def collect(self) -> None:
+        """Write nothing until `flush`, so that many messages are one write."""
+        self._collecting = True
+
+    def flush(self) -> None:
+        """Write what was collected. Content may be views of what was read: not later than that holds."""
+        self._collecting = False
+        self._flush()
+
     def _flush(self) -> None:
+        if self._collecting:
+            return
         if self._connection is not None and (data := self._connection.data_to_send()):
             if self.tap is not None:
                 self.tap.sent(data, not self._connection.sending_parts)

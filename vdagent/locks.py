@@ -13,9 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from .admission import Admission
-from .handlers.clipboard_routing import ClipboardRouting
-from .handlers.file_routing import FileRouting
-from .handlers.sessions import Sessions
+from .routing import Routing
 
 if TYPE_CHECKING:
     from .config.configuration import ConfigFiles
@@ -27,17 +25,9 @@ log = logging.getLogger("config")
 class Locks:
     """Reads the system's file and tells those who keep what it says."""
 
-    def __init__(
-        self,
-        path: str,
-        sessions: Sessions,
-        clipboard: ClipboardRouting,
-        files: FileRouting,
-        admission: Admission,
-    ) -> None:
+    def __init__(self, path: str, routing: Routing, admission: Admission) -> None:
         self._path = path
-        self._sessions, self._clipboard = sessions, clipboard
-        self._files, self._admission = files, admission
+        self._routing, self._admission = routing, admission
         self._config: ConfigFiles | None = None
 
     def load(self) -> list[str]:
@@ -53,9 +43,9 @@ class Locks:
         config = self._config.locked()
         for mistake in config.mistakes:
             log.error("config: %s", mistake)
-        self._clipboard.set_policy(clipboard_policy(config))
-        self._files.set_policy(file_policy(config))
-        self._sessions.share_while_locked(config.value("clipboard.while-locked"))
+        self._routing.clipboard.set_policy(clipboard_policy(config))
+        self._routing.files.set_policy(file_policy(config))
+        self._routing.sessions.share_while_locked(config.value("clipboard.while-locked"))
         self._admission.max_agents = config.value("limits.sessions")
         self._admission.max_per_user = config.value("limits.sessions-per-user")
         return [str(mistake) for mistake in config.mistakes]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where do log lines go? stderr in the foreground, syslog otherwise, journal priorities under systemd."""
+"""Where do log lines go, and how many? stderr in the foreground, syslog else, priorities for the journal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,41 @@ import sys
 import time
 from collections.abc import Callable
 
+from .terminal import harmless
+
+# So many lines of one kind within so long are enough: what peers do in a loop must not fill the log.
+MOST, WITHIN_S = 100, 60.0
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+
+class _OneLine(logging.Formatter):
+    """A message stays on its line, whoever's words are in it; a traceback has its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text = harmless(super().formatMessage(record))
+        return f"{text} (more of these are left out for a while)" if _is_last(record) else text
+
+
+class Enough(logging.Filter):
+    """Lets MOST lines of a kind pass within WITHIN_S, and marks the last of them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._kinds: dict[str, tuple[float, int]] = {}  # the kinds are the source's: not many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = self._clock()
+        since, count = self._kinds.get(record.msg, (now, 0))
+        if now - since >= WITHIN_S:
+            since, count = now, 0
+        self._kinds[record.msg] = since, count + 1
+        record.is_last = count + 1 == MOST
+        return count < MOST
+
+
+def _is_last(record: logging.LogRecord) -> bool:
+    return getattr(record, "is_last", False)
 
 
 class _Syslog(logging.Handler):
@@ -67,11 +101,10 @@ class LastError(logging.Handler):
 def set_up(ident: str, *, foreground: bool, debug: int) -> None:
     """Log INFO and worse, and DEBUG with `debug`; tracebacks are shown with `debug` only."""
     handler = _Stderr(ident) if foreground else _Syslog(ident)
-    logging.basicConfig(
-        handlers=[handler],
-        level=logging.DEBUG if debug else logging.INFO,
-        format="%(message)s",
-    )
+    handler.setFormatter(_OneLine("%(message)s"))
+    if not debug:
+        handler.addFilter(Enough())
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO)
     # Its own news (which selector it uses) is nobody's business.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.raiseExceptions = bool(debug)

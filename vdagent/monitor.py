@@ -8,11 +8,11 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import IO, Any
 
 from .capture import FORMAT, Line, Reader, is_pointer
-from .control import control_path, conversation
+from .control import NONSENSE, control_path, conversation
 from .errors import SessionError, SystemFault
 from .protocol.capabilities import Capabilities
 from .protocol.constants import (
@@ -23,6 +23,7 @@ from .protocol.constants import (
     ReplyError,
 )
 from .protocol.messages import FileXferStatus, Reply
+from .terminal import say
 
 
 def run(
@@ -37,14 +38,17 @@ def run(
             stack.callback(lines.close)
         beginning = next(lines)  # before the file: who may not watch leaves none behind
         file = None if record is None else stack.enter_context(_create(record))
-        show = _json if as_json else Text(beginning).line
+        with _no_capture(beginning):
+            show = _json if as_json else Text(beginning).line
         _keep(file, beginning)
         if as_json:
-            print(json.dumps(beginning), flush=True)
+            say(json.dumps(beginning))
         for line in lines:
             _keep(file, line)
-            if pointer or not is_pointer(line):
-                print(_shown(line, show), flush=True)
+            with _no_capture(line):
+                shown = show(line) if pointer or not is_pointer(line) else None
+            if shown is not None and not say(shown):
+                break
     return 0
 
 
@@ -83,14 +87,16 @@ def _read(path: str) -> Generator[Line, None, None]:
                 yield json.loads(line)
     except OSError as error:
         raise SystemFault(f"monitor: cannot read {path}: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for thousands of brackets
         raise SystemFault(f"monitor: {path} is not a capture, or is cut") from None
 
 
-def _shown(line: Line, show: Callable[[Line], str]) -> str:
+@contextlib.contextmanager
+def _no_capture(line: Line) -> Iterator[None]:
+    """Whoever wrote it: what cannot be understood is no line of a capture. Raises SystemFault."""
     try:
-        return show(line)
-    except (KeyError, TypeError, ValueError) as error:
+        yield
+    except NONSENSE as error:
         raise SystemFault(f"monitor: no line of a capture: {line!r:.80} ({error!r})") from None
 
 
@@ -103,7 +109,7 @@ class Text:
 
     def __init__(self, beginning: Line) -> None:
         self._reader = Reader(beginning)
-        self._began: float = beginning["time"]
+        self._began = float(beginning["time"])
 
     def line(self, line: Line) -> str:
         """One line of a capture."""

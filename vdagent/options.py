@@ -102,14 +102,7 @@ def parse(
         if word == "--":
             break
         if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            option = _by_name(known, name)
-            if option.value:
-                found[option.name] = value if equals else _argument(option, rest)
-            elif equals:
-                raise UsageError(f"--{option.name} takes no value")
-            else:
-                found[option.name] = int(found.get(option.name, 0)) + 1
+            _long(known, word[2:], rest, found)
         elif word.startswith("-") and len(word) > 1:
             _letters(known, word[1:], rest, found)
         else:
@@ -119,6 +112,17 @@ def parse(
     if HELP.name in found:
         raise HelpWanted(usage(program, summary, options))
     return found
+
+
+def _long(known: Sequence[Option], word: str, rest: list[str], found: dict[str, str | int]) -> None:
+    name, equals, value = word.partition("=")
+    option = _by_name(known, name)
+    if option.value:
+        found[option.name] = value if equals else _argument(option, rest)
+    elif equals:
+        raise UsageError(f"--{option.name} takes no value")
+    else:
+        found[option.name] = int(found.get(option.name, 0)) + 1
 
 
 def _letters(

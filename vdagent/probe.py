@@ -45,7 +45,7 @@ class Probe:
             raise SessionError(f"control: clipboard_s is a number up to {MAX_WAIT_S:.0f}")
         self._busy = True
         try:
-            active, host = self._daemon.sessions.active, self._daemon.host
+            active, host = self._daemon.routing.sessions.active, self._daemon.host
             # From QEMU 10 a second announcement on one connection makes it close the port.
             may_ask = host.client_connected and not host.is_qemu
             return {
@@ -60,19 +60,19 @@ class Probe:
 
     async def _session(self, active: Agent) -> float | None:
         """A request that every session agent answers with nothing; the daemon drops the answer."""
-        answer = self._daemon.traffic.comes(active, m.Clipboard)
+        answer = self._daemon.routing.traffic.comes(active, m.Clipboard)
         request = m.ClipboardRequest(ClipboardSelection.SECONDARY, ClipboardType.UTF8_TEXT)
         return await _measure(answer, lambda: active.send(request))
 
     async def _viewer(self) -> float | None:
         """It announces itself when it is asked to."""
-        answer = self._daemon.traffic.comes(None, m.AnnounceCapabilities)
+        answer = self._daemon.routing.traffic.comes(None, m.AnnounceCapabilities)
         return await _measure(answer, self._daemon.host.announce)
 
     async def _clipboard(self, wait_s: float) -> bool:
         """Whether a message of the viewer's clipboard has come, or comes now."""
-        traffic = self._daemon.traffic
-        if any(traffic.client_messages[kind] for kind in CLIPBOARD):
+        traffic = self._daemon.routing.traffic
+        if not traffic.client_messages.keys().isdisjoint(CLIPBOARD):
             return True
         if not wait_s or not self._daemon.host.client_connected:
             return False

@@ -15,6 +15,7 @@ from .errors import SystemFault, VdagentError
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
 
     from .daemon import Settings as DaemonSettings
     from .session import Settings as SessionSettings
@@ -74,25 +75,17 @@ def run_daemon(ident: str, found: Found) -> int:
             _unlink(PID_FILE)
 
 
-def _desktop_name(found: Found) -> str:
-    """What tells this session's desktop from others."""
-    return text(found.get("display")) or ":".join(
-        os.environ.get(name, "") for name in ("WAYLAND_DISPLAY", "DISPLAY")
-    )
-
-
-def _session_settings(found: Found, display: str) -> SessionSettings:
+def _session_settings(found: Found, display: str, daemon: str) -> SessionSettings:
     from . import single
     from .config.configuration import control_path
     from .session import Settings
 
     defaults = Settings()
     open_dir = found.get("file-xfer-open-dir")
-    socket = str(found.get("vdagentd-socket", defaults.socket))
     return Settings(
         port=str(found.get("virtio-serial-port-path", defaults.port)),
-        socket=socket,
-        control=control_path(single.name_of(display, socket)),
+        socket=daemon,
+        control=control_path(single.name_of(display, daemon)),
         config=str(found.get("config", defaults.config)),
         save_dir=text(found.get("file-xfer-save-dir")),
         open_dir=None if open_dir is None else open_dir == "1",
@@ -102,27 +95,46 @@ def _session_settings(found: Found, display: str) -> SessionSettings:
 
 
 def run_session(ident: str, found: Found) -> int:
-    lean.before_imports()
-    from . import daemonise, log, single
-    from .session import run
+    from . import options, single
+    from .display_names import desktop_name
 
-    display = _desktop_name(found)
-    settings = _session_settings(found, display)
-    if not single.claim(display, settings.socket):
+    display = desktop_name(os.environ, text(found.get("display")))
+    daemon = str(found.get("vdagentd-socket", options.SOCKET))
+    # First of all: most desktops start two of us, and the other one is not to be slowed down.
+    if not single.claim(display, daemon):
         print(f"{ident}: another session agent serves this desktop already", file=sys.stderr)
         return 0
+    lean.before_imports()
+    from . import daemonise, log
+
     foreground = "foreground" in found
     ready = None if foreground else daemonise.daemonise(READY_S)
     log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
     say_ready = (lambda: ready(True)) if ready is not None else (lambda: None)
     try:
-        return _serve(lambda stop: run(settings, stop, say_ready))
+        # As this process, and before the rest is imported: systemd starts the daemon meanwhile.
+        connection = _knock(daemon)
+        from .session import run
+
+        settings = _session_settings(found, display, daemon)
+        return _serve(lambda stop: run(settings, stop, say_ready, connection))
     except BaseException as error:
         if ready is not None:
             if isinstance(error, VdagentError):
                 print(f"{ident}: {error}", file=sys.stderr)
             ready(False)
         raise
+
+
+def _knock(path: str) -> socket.socket | None:
+    """A connection to the daemon if that is there, or can be started."""
+    from .errors import SessionError
+    from .transport.unix_socket import connect
+
+    try:
+        return connect(path)
+    except SessionError:
+        return None
 
 
 def text(value: str | int | None) -> str | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The session agent: one desktop, one connection to the daemon.
 
-Composition root: `_FROM_DAEMON` is the whole of what it does with each message. The desktop is there for
+Composition root: `_daemon_rows` is the whole of what it does with each message. The desktop is there for
 as long as the process; the daemon may come and go.
 """
 
@@ -37,8 +37,10 @@ from .protocol import udscs
 from .protocol.events import Skipped
 
 if TYPE_CHECKING:
+    import socket
+
     from .backends.downloads import Downloads
-    from .control import Caller
+    from .control import Caller, ControlServer, Line
 
 log = logging.getLogger("session")
 
@@ -64,11 +66,18 @@ class Settings:
 class Session:
     """Everything the session agent owns, wired."""
 
-    def __init__(self, settings: Settings, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_ready: Callable[[], None],
+        connection: socket.socket | None = None,
+    ) -> None:
         self._settings = settings
         self._on_ready = on_ready
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.daemon = DaemonLink(settings.socket, self._connected, self._received, self._lost)
+        self.daemon = DaemonLink(
+            settings.socket, self._connected, self._received, self._lost, connection
+        )
         self.control = ControlLink(settings.socket, self._told)
         self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
         self.resolution = ResolutionHandler(self.daemon.send, self._tell_scales, find_connector)
@@ -83,9 +92,14 @@ class Session:
         self._drm_watch: DrmWatch | None = None
         self._choices: dict[str, Choice] = {}
         self._introduce()
-        self._own_control: Any = None
+        self._own_control: ControlServer | None = None
+        self._control_start: asyncio.Task[None] | None = None  # kept from the garbage collector
         self._config = ConfigFiles(user_paths(settings.config), _from_command_line(settings))
-        self._FROM_DAEMON: dict[type, Callable[[Any], None]] = {
+        self._FROM_DAEMON = self._daemon_rows()
+        self.load_config()
+
+    def _daemon_rows(self) -> dict[type, Callable[[Any], None]]:
+        return {
             m.MonitorsConfig: self.resolution.monitors,
             m.ClipboardGrab: self.clipboard.grab,
             m.ClipboardRequest: self.clipboard.request,
@@ -104,7 +118,6 @@ class Session:
             udscs.Version: self._on_version,
             Skipped: _log_skipped,
         }
-        self.load_config()
 
     async def start(self, connecting: Awaitable[Desktop]) -> None:
         """Take the desktop, then look for the daemon. Raises DesktopError without a desktop."""
@@ -186,7 +199,7 @@ class Session:
         self._own_control = ControlServer(self._settings.control, {"reload": self._reload})
         self._control_start = asyncio.ensure_future(self._own_control.start())
 
-    async def _reload(self, question: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    async def _reload(self, question: Line, caller: Caller) -> Line:
         caller.must_be_root()  # or this user
         return {"mistakes": self.load_config()}
 
@@ -302,9 +315,14 @@ def _mixer() -> Mixer:
     return PulseMixer()
 
 
-async def run(settings: Settings, stop: asyncio.Event, on_ready: Callable[[], None]) -> int:
+async def run(
+    settings: Settings,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+    connection: socket.socket | None = None,
+) -> int:
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
-    session = Session(settings, on_ready)
+    session = Session(settings, on_ready, connection)
     listeners = Listeners(
         session.clipboard, session.resolution, session.desktop_lost, session.chose
     )

@@ -25,7 +25,7 @@ class State:
     """Describes a running daemon."""
 
     def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
+        self._daemon, self._routing = daemon, daemon.routing
 
     async def status(self, question: Line, caller: Caller) -> Line:
         """The question "status" of the control socket."""
@@ -60,7 +60,7 @@ class State:
 
     def describe(self, caller: Caller) -> Line:
         """The status: root sees all of it, others no more of other users' sessions than is theirs."""
-        daemon, active = self._daemon, self._daemon.sessions.active
+        daemon, active = self._daemon, self._routing.sessions.active
         links = self.sessions_of(caller)
         may_see = caller.is_root or (isinstance(active, AgentLink) and active in links)
         seat = daemon.admission.seat
@@ -71,7 +71,7 @@ class State:
             "port": self._port(),
             "tablet": {
                 "path": daemon.settings.uinput,
-                "ready": daemon.mouse.pointer is not None,
+                "ready": self._routing.mouse.pointer is not None,
                 "problem": daemon.tablet_complaint or None,
             },
             "host": self._host(),
@@ -94,7 +94,7 @@ class State:
         }
 
     def _host(self) -> Line:
-        host, traffic = self._daemon.host, self._daemon.traffic
+        host, traffic = self._daemon.host, self._routing.traffic
         connected = host.client_connected
         return {
             "client_connected": connected,
@@ -112,8 +112,8 @@ class State:
             "uid": link.peer.uid,
             "login": link.login.key if link.login else None,
             "greeter": link.login is not None and not link.login.is_user,
-            "active": link is self._daemon.sessions.active,
-            "shares": link is self._daemon.sessions.sharing,
+            "active": link is self._routing.sessions.active,
+            "shares": link is self._routing.sessions.sharing,
             "version": facts.version or None,
             "desktop_name": facts.desktop or None,
             "backends": [backend._asdict() for backend in facts.backends],
@@ -131,15 +131,15 @@ class State:
         }
 
     def _selection(self, selection: int) -> Line:
-        routing, active = self._daemon.clipboard, self._daemon.sessions.active
+        clipboard, active = self._routing.clipboard, self._routing.sessions.active
         owner, types = None, None
-        if selection in routing.client_offers:
-            owner, types = "client", routing.client_offers[selection]
+        if selection in clipboard.client_offers:
+            owner, types = "client", clipboard.client_offers[selection]
         elif active is not None and selection in active.offers:
             owner, types = "guest", active.offers[selection]
         if types is None:
             return {"owner": None, "since_s": None, "types": [], "sizes": {}}
-        offer = self._daemon.traffic.offer(active if owner == "guest" else None, selection)
+        offer = self._routing.traffic.offer(active if owner == "guest" else None, selection)
         return {
             "owner": owner,
             "since_s": _age(offer.since),
@@ -155,11 +155,11 @@ class State:
                 "received": transfer.received,
                 "since_s": _age(transfer.since),
             }
-            for transfer in self._daemon.traffic.transfers()
+            for transfer in self._routing.traffic.transfers()
         ]
 
     def _counters(self) -> Line:
-        traffic = self._daemon.traffic
+        traffic = self._routing.traffic
         return {
             "pointer_events": traffic.pointer_events,
             "clipboard_bytes": {

@@ -9,8 +9,9 @@ import time
 from typing import Any
 
 from . import __version__
-from .control import ask_status, control_path
+from .control import NONSENSE, ask_status, control_path
 from .errors import SessionError
+from .terminal import say
 
 WATCH_S = 0.5
 CLEAR = "\033[H\033[2J\033[3J"
@@ -20,23 +21,27 @@ Status = dict[str, Any]
 
 def run(socket_path: str, *, as_json: bool, watch: bool) -> int:
     """Print the daemon's status; 1 where there is no daemon to tell it."""
+    control = control_path(socket_path)
     show = _json if as_json else _text
     clear = CLEAR if watch and not as_json and sys.stdout.isatty() else ""
     shown = None
     while True:
-        status = _get(socket_path)
-        # The time goes on; that alone is nothing new.
-        if (key := show(_without_times(status))) != shown:
-            print(clear + show(status), flush=True)
-            shown = key
-        if not watch:
+        status, reads = _get(control), True
+        try:
+            key, lines = show(_without_times(status)), show(status)
+        except NONSENSE:
+            status = {"running": False, "error": f"control: {control} talks nonsense"}
+            key = lines = show(status)
+        if key != shown:  # the time goes on; that alone is nothing new
+            reads, shown = say(*lines, before=clear), key
+        if not watch or not reads:
             return 0 if status["running"] else 1
         time.sleep(WATCH_S)
 
 
-def _get(socket_path: str) -> Status:
+def _get(control: str) -> Status:
     try:
-        return {"running": True, **ask_status(control_path(socket_path))}
+        return {"running": True, **ask_status(control)}
     except SessionError as error:
         return {"running": False, "error": error.message}
 
@@ -51,18 +56,18 @@ def _without_times(value: Any) -> Any:
     return [_without_times(part) for part in value] if isinstance(value, list) else value
 
 
-def _json(status: Status) -> str:
-    return json.dumps(status)
+def _json(status: Status) -> list[str]:
+    return [json.dumps(status)]
 
 
-def _text(status: Status) -> str:
+def _text(status: Status) -> list[str]:
     if not status["running"]:
-        return f"daemon     {status['error']}; vdagent doctor tells what to do about it"
+        return [f"daemon     {status['error']}; vdagent doctor tells what to do about it"]
     if status["version"] != __version__:
-        return (
+        return [
             f"daemon     vdagent {status['version']} runs, this is {__version__}: after an upgrade it has "
             "to be restarted; vdagent doctor tells how"
-        )
+        ]
     lines = [
         f"daemon     vdagent {status['version']}, pid {status['pid']}, {_age(status['uptime_s'])}",
         f"host       {_host(status['host'])}",
@@ -75,7 +80,7 @@ def _text(status: Status) -> str:
     lines.append(f"passed     {_passed(status['counters'])}")
     if (error := status["last_error"]) is not None:
         lines.append(f"last error {error['text']}, {_age(error['age_s'])} ago")
-    return "\n".join(lines)
+    return lines
 
 
 def _host(host: Status) -> str:

@@ -58,7 +58,7 @@ class Traffic:
         self._files = files
         self.host_messages: Counter[type] = Counter()
         self.session_messages: Counter[type] = Counter()
-        self.client_messages: Counter[type] = Counter()  # the host's since this client came
+        self._before_client: Counter[type] = Counter()  # host_messages when this client came
         self.client_since = 0.0
         self.pointer_events = 0
         self.clipboard_to_guest = self.clipboard_to_host = 0  # bytes
@@ -72,7 +72,6 @@ class Traffic:
     def from_host(self, event: object) -> None:
         self._arrived(None, event)
         self.host_messages[type(event)] += 1
-        self.client_messages[type(event)] += 1
         if isinstance(event, m.FileXferData):
             if (transfer := self._transfers.get(event.id)) is not None:
                 transfer.received += len(event.data)
@@ -133,10 +132,15 @@ class Traffic:
             if sender is awaited and isinstance(msg, kinds) and not future.done():
                 future.set_result(None)
 
+    @property
+    def client_messages(self) -> Counter[type]:
+        """The host's messages since this client came."""
+        return self.host_messages - self._before_client
+
     # -- who comes and goes ----------------------------------------------------------------------
 
     def client_came(self) -> None:
-        self.client_messages.clear()
+        self._before_client = self.host_messages.copy()
         self.client_since = now()
 
     def agent_gone(self, agent: Agent) -> None:

@@ -129,3 +129,15 @@ async def test_a_policy_against_changing_the_monitors(tmp_path: Path) -> None:
             with pytest.raises(DesktopError, match="policy"):
                 await desktop.display.apply({"Virtual-1": Rect(1024, 768)})
             assert fake.called("ApplyMonitorsConfig") == 1
+
+
+async def test_a_desktop_without_monitors_gets_one_later(tmp_path: Path) -> None:
+    fake = FakeMutter()
+    fake.is_lit = False
+    with private_bus(tmp_path) as bus:
+        async with faked(bus, fake) as (desktop, listener):
+            with pytest.raises(DesktopError, match="on no monitor"):
+                await desktop.display.layout()
+            fake.light()
+            await until(lambda: listener.layouts, "the monitor told")
+            assert (await desktop.display.layout()).outputs[0].rect == Rect(1280, 720)

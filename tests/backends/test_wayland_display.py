@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.backends.desks import until
-from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk
+from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
+from tests.support.compositors import sway
 from tests.support.tools import require
 from vdagent.backends.base import Patience, Rect
 from vdagent.backends.logical import Shown, describe, to_logical
@@ -215,6 +218,9 @@ async def test_kwin(tmp_path: Path) -> None:
         # The largest listed mode that fits is taken.
         await desk.display.apply({one: Rect(1300, 730, 1400, 0), two: same})
         assert (await desk.outputs())[one] == Rect(1280, 720, 1400, 0)
+        # Smaller than asked for, they touch as they would have.
+        await desk.display.apply({one: Rect(1300, 730), two: Rect(1300, 730, 1300, 0)})
+        assert await desk.outputs() == {one: same, two: right}
         with pytest.raises(DesktopError, match="Virtual-0 has no mode within 1111x777: 1280x720"):
             await desk.display.apply({one: Rect(1111, 777), two: Rect(1280, 720, 1111, 0)})
         with pytest.raises(DesktopError, match="no output NOSUCH"):
@@ -246,3 +252,16 @@ def test_spaces() -> None:
         ("fine", Rect(2000, 1600, 2000, 0), 1.0),
         ("off", None, 1.0),
     )
+
+
+async def test_a_desktop_without_outputs_gets_some_later(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as private:
+        os.chmod(private, 0o755)
+        with sway(Path(private), outputs=0) as compositor:
+            async with wayland_desk(compositor) as desk:
+                with pytest.raises(DesktopError, match="on no output"):
+                    await desk.display.layout()
+                assert desk.listener.layouts == 0
+                compositor.run("swaymsg", "create_output")
+                await until(lambda: desk.listener.layouts, "the output told")
+                assert len((await desk.display.layout()).outputs) == 1

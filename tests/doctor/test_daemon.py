@@ -258,3 +258,18 @@ def test_wrong_usage_is_told_apart(tmp_path: Path) -> None:
         )
         assert run.returncode == 2
         assert run.stderr.count("\n") == 1 and "--help" in run.stderr
+
+
+def test_a_daemon_that_is_about_to_answer_is_waited_for(tmp_path: Path) -> None:
+    """Its control socket is there, and nobody listens yet."""
+    with Rig(tmp_path) as rig:
+        control = Path(control_path(str(rig.socket)))
+        wait_for(control.exists, 10, "the control socket")
+        ready = tmp_path / "ready"
+        control.rename(ready)
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(control))
+            later = threading.Timer(1, lambda: ready.replace(control))
+            later.start()
+            doctor("-S", rig.socket, "-s", tmp_path / "port", "-u", rig.uinput).fine("daemon")
+            later.join()

@@ -223,6 +223,7 @@ def test_no_access_to_the_tablet(closed_rig: Rig) -> None:
 def test_no_tablet_where_the_daemon_wants_one(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
         rig.ready()
+        wait_for((tmp_path / "agents.control").exists, 10, "the control socket")
         rig.uinput.unlink()
         rig.agents[0].report(800, 600)  # a tablet of another size has to be made
         wait_for(lambda: "stays closed" in rig.log.read_text(), 10, "the daemon's complaint")

@@ -15,9 +15,9 @@ from vdagent.lab.viewer_process import ViewerProcess
 
 TRACE = ("--trace", "virtio_serial_*")
 
-not_with_the_c_peer = pytest.mark.skipif(C_PEER, reason="neither half of the C peer does this")
-not_with_the_c_daemon = pytest.mark.skipif(C_DAEMON, reason="the C daemon does not do this")
-not_with_the_c_session = pytest.mark.skipif(C_SESSION, reason="the C session does not do this")
+not_with_the_c_peer = pytest.mark.unless(C_PEER)  # neither half of it does this
+not_with_the_c_daemon = pytest.mark.unless(C_DAEMON)
+not_with_the_c_session = pytest.mark.unless(C_SESSION)
 
 
 @pytest.fixture

@@ -122,3 +122,11 @@ def test_the_session_is_restarted(guest: Guest) -> None:
     since = guest.viewer.mark()
     guest.session()
     works(guest, "after the restart", since)
+
+
+@not_with_the_c_session  # takes what has no file of its own for another desktop
+def test_one_agent_however_its_display_is_called(running: Guest) -> None:
+    display = running.desktop.environment["DISPLAY"]
+    for name in (display, f"{display}.0"):
+        said = running.one_more_session(DISPLAY=name)
+        assert said == "vdagent-session: another session agent serves this desktop already"

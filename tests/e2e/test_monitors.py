@@ -13,7 +13,7 @@ from tests.support.monitors_guest import MonitorsGuest, Place
 from tests.support.processes import wait_for
 from tests.support.tools import require
 
-pytestmark = pytest.mark.skipif(C_DAEMON, reason="its 0.22.1 refuses the sizes in mm of spice-gtk")
+pytestmark = pytest.mark.unless(C_DAEMON)  # 0.22.1 refuses the sizes in mm of spice-gtk
 
 OFF: list[int] = []
 ODD = 800 if C_SESSION else 803  # the C session rounds to multiples of 8

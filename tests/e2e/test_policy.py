@@ -18,7 +18,7 @@ from tests.support.processes import stop, wait_for
 from tests.support.tools import require
 from tests.support.wayland_guest import WaylandGuest
 
-pytestmark = pytest.mark.skipif(C_PEER, reason="the C peer has no settings")
+pytestmark = pytest.mark.unless(C_PEER)  # it has no settings
 
 HERE = Path(__file__).parents[2]
 UTF8 = "text/plain;charset=utf-8"

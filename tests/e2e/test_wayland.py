@@ -16,7 +16,7 @@ from tests.support.processes import wait_for
 from tests.support.tools import require
 from tests.support.wayland_guest import WaylandGuest
 
-pytestmark = pytest.mark.skipif(C_PEER, reason="the C peer has no Wayland clipboard")
+pytestmark = pytest.mark.unless(C_PEER)  # it has no Wayland clipboard
 
 UTF8 = "text/plain;charset=utf-8"
 TEXT = "Grüße — 你好 🖱\nsecond line\n"
@@ -105,3 +105,9 @@ def test_the_compositor_restarts(running: WaylandGuest) -> None:
     since = running.copy(b"after the restart", UTF8)
     running.viewer.do("request")
     assert running.viewer.wait("guest-data", since=since)["text"] == "after the restart"
+
+
+def test_one_agent_however_it_is_started(on_sway: WaylandGuest) -> None:
+    """sway's own line knows of XWayland, a unit of systemd need not."""
+    said = on_sway.one_more_session(DISPLAY=":99")
+    assert said == "vdagent-session: another session agent serves this desktop already"

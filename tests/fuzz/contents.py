@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 from tests.fuzz.wires import check
 from vdagent.backends import downloads, drm, files, mime
@@ -46,18 +47,19 @@ def copied_files(data: bytes) -> None:
                 check(b".." not in line.split(b"/"), f"{line!r} leads upwards")
 
 
-def _names(data: bytes) -> list[str]:
-    return [name.decode("latin-1") for name in data.split(b"\n")]
+def _offer(kinds: ModuleType, first: bytes, content: bytes) -> None:
+    names = [name.decode("latin-1") for name in first.split(b"\n")]
+    for fmt, name in kinds.choose(names).items():
+        check(kinds.format_of(name) is fmt, f"{name} for {fmt}")
+        text = kinds.decode(name, bytearray(content))
+        if fmt is Format.TEXT and name.lower() in ("string", "text", "text/plain"):
+            bytes(text).decode()
 
 
 def x11_targets(data: bytes) -> None:
     """Targets and text of an X11 program."""
     first, _, content = data.partition(b"\0")
-    for fmt, name in targets.choose(_names(first)).items():
-        check(targets.format_of(name) is fmt, f"{name} for {fmt}")
-        text = targets.decode(name, bytearray(content))
-        if fmt is Format.TEXT and name.lower() in ("string", "text", "text/plain"):
-            bytes(text).decode()
+    _offer(targets, first, content)
     for name in targets.all_names():
         kind, out = targets.encode(name, content)
         check(isinstance(kind, str) and len(out) <= len(content), f"{name} grew")
@@ -66,11 +68,7 @@ def x11_targets(data: bytes) -> None:
 def wayland_types(data: bytes) -> None:
     """MIME types and text of a Wayland program."""
     first, _, content = data.partition(b"\0")
-    for fmt, name in mime.choose(_names(first)).items():
-        check(mime.format_of(name) is fmt, f"{name} for {fmt}")
-        text = mime.decode(name, bytearray(content))
-        if fmt is Format.TEXT and name.lower() in ("string", "text", "text/plain"):
-            bytes(text).decode()
+    _offer(mime, first, content)
 
 
 LAYOUT = Layout(

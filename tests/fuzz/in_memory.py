@@ -1,30 +1,26 @@
 # SPDX-License-Identifier: MIT
 """What does the whole daemon make of any bytes, with two session agents and a host in memory?
 
-Real wires, real handlers; only files and sockets are missing. The input is cut into steps: who speaks
-(host, one of the agents, the clock) and what.
+Real wires, real handlers, the real table; only files and sockets are missing. The input is cut into steps:
+who speaks (host, one of the agents, the clock) and what.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from tests.fuzz.wires import check
-from tests.unit.handlers.fakes import Clock, FakeTablet
+from tests.unit.handlers.fakes import Clock, FakeTablet, desktop
 from vdagent.backends.base import Login
 from vdagent.errors import FramingError
-from vdagent.handlers.clipboard_routing import ClipboardRouting
-from vdagent.handlers.file_routing import FileRouting
-from vdagent.handlers.mouse import Mouse
-from vdagent.handlers.relay import Relay
-from vdagent.handlers.sessions import Sessions
 from vdagent.protocol import messages as m
 from vdagent.protocol import udscs
 from vdagent.protocol.capabilities import Capabilities
 from vdagent.protocol.chunks import HEADERS, MESSAGE, headers
-from vdagent.protocol.events import Broken, MouseStates, Skipped
+from vdagent.protocol.events import Skipped
 from vdagent.protocol.host_connection import HostConnection
 from vdagent.protocol.udscs_connection import UdscsConnection
+from vdagent.routing import Routing
 
 LARGE = 300_000  # passed on in parts
 
@@ -32,8 +28,9 @@ LARGE = 300_000  # passed on in parts
 class Host:
     """Implements handlers.host.Host over the real connection; reads what is sent as a host does."""
 
-    def __init__(self) -> None:
-        self.connection: HostConnection | None = HostConnection()
+    def __init__(self, on_lost: Callable[[], None]) -> None:
+        self._on_lost = on_lost
+        self.connection: HostConnection | None = None
         self.received = bytearray()
 
     is_open = property(lambda self: self.connection is not None)
@@ -63,9 +60,16 @@ class Host:
         if self.connection:
             self.connection.send_part(part)
 
+    def open(self) -> None:
+        if self.connection is None:
+            self.connection = HostConnection()
+            self.received.clear()
+
     def reopen(self, reason: str) -> None:
-        self.connection = HostConnection()
-        self.received.clear()
+        if self.connection is not None:
+            self.connection = None
+            self._on_lost()
+            self.open()
 
     def hear(self) -> None:
         """Every message has to be whole in its chunk, as spice-server wants it."""
@@ -106,88 +110,43 @@ class Agent:
 
 
 class Machine:
-    """The daemon's wiring, without its process."""
+    """The daemon, without its process."""
 
     def __init__(self) -> None:
-        self.host, self.clock = Host(), Clock()
-        self.sessions = Sessions(self._active_changed, lambda: self.clipboard.sharing_changed())
-        self.mouse = Mouse(FakeTablet)
-        self.clipboard = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
-        self.files = FileRouting(self.host, self.sessions)
-        self.relay = Relay(self.host, self.sessions)
+        self.host, self.clock = Host(lambda: self.routing.client_gone()), Clock()
+        self.routing = Routing(
+            self.host, FakeTablet, self.clock.call_later, lambda agent: None, self.show
+        )
         self.agents = [self.come(0), self.come(1)]
-        self.from_host: dict[type, Any] = {
-            MouseStates: lambda msg: self.mouse.handle(msg.states),
-            m.MouseState: lambda msg: None,
-            m.MonitorsConfig: self.relay.monitors,
-            m.GraphicsDeviceInfo: self.relay.devices,
-            m.AudioVolumeSync: self.relay.volume,
-            m.ClipboardGrab: self.clipboard.host_grab,
-            m.ClipboardRequest: self.clipboard.host_request,
-            m.Clipboard: self.clipboard.host_data,
-            m.ClipboardBegin: self.clipboard.host_begin,
-            m.ClipboardPart: self.clipboard.host_part,
-            m.ClipboardEnd: self.clipboard.host_end,
-            m.ClipboardRelease: self.clipboard.host_release,
-            m.FileXferStart: self.files.host_start,
-            m.FileXferData: self.files.host_data,
-            m.FileXferStatus: self.files.host_status,
-            m.AnnounceCapabilities: lambda msg: self.clipboard.client_arrived(),
-            m.ClientDisconnected: lambda msg: self.client_gone(),
-            Broken: lambda msg: self.host_lost(),
-        }
-        self.from_agent: dict[type, Any] = {
-            udscs.GuestResolution: self._reported,
-            m.ClipboardGrab: self.clipboard.agent_grab,
-            m.ClipboardRequest: self.clipboard.agent_request,
-            m.Clipboard: self.clipboard.agent_data,
-            m.ClipboardBegin: self.clipboard.agent_begin,
-            m.ClipboardPart: self.clipboard.agent_part,
-            m.ClipboardEnd: self.clipboard.agent_end,
-            m.ClipboardRelease: self.clipboard.agent_release,
-            m.FileXferStatus: self.files.agent_status,
-        }
 
     def come(self, number: int) -> Agent:
         agent = Agent(number)
-        self.sessions.add(agent)
+        self.routing.sessions.add(agent)
+        self.routing.from_agent(agent, [desktop()])
         return agent
 
-    def _active_changed(self, active: Any) -> None:
-        self.clipboard.active_changed(active)
-        self.relay.active_changed(active)
-
-    def _reported(self, agent: Agent, msg: udscs.GuestResolution) -> None:
-        self.sessions.reported(agent, msg)
-        if self.sessions.active is not None and self.sessions.active.desktop is not None:
-            self.mouse.show(self.sessions.active.desktop)
-
-    def client_gone(self) -> None:
-        self.mouse.forget()
-        self.clipboard.client_gone()
-        self.files.client_gone()
-        self.relay.client_gone()
-
-    def host_lost(self) -> None:
-        self.host.connection = None
-        self.client_gone()
-        self.host.reopen("lost")
+    def show(self) -> None:
+        """The port is open while there is a session to serve."""
+        active = self.routing.sessions.active
+        if active is not None and active.desktop is not None:
+            self.routing.mouse.show(active.desktop)
+            self.host.open()
+        else:
+            self.host.connection = None
+            self.routing.client_gone()
+            self.routing.mouse.hide()
 
     # -- steps -----------------------------------------------------------------------------------
 
     def host_says(self, data: bytes) -> None:
-        connection = self.host.connection
-        for event in connection.receive_data(memoryview(data)) if connection else ():
-            if not isinstance(event, Skipped) and type(event) in self.from_host:
-                self.from_host[type(event)](event)
+        if self.host.connection is not None:
+            self.routing.from_host(self.host.connection.receive_data(memoryview(data)))
         self.settle()
 
     def agent_says(self, number: int, data: bytes) -> None:
         agent = self.agents[number]
         try:
-            for msg in agent.ours._reader.receive_data(memoryview(data)):
-                if not isinstance(msg, Skipped):
-                    self.from_agent[type(msg)](agent, msg)
+            self.routing.from_agent(agent, agent.ours.receive_data(memoryview(data)))
         except FramingError:
             agent.dropped = True
         self.settle()
@@ -197,13 +156,12 @@ class Machine:
         for number, agent in enumerate(self.agents):
             agent.hear()
             if agent.dropped:
-                self.clipboard.agent_gone(agent)
-                self.files.agent_gone(agent)
-                self.sessions.remove(agent)
+                self.routing.agent_gone(agent)
                 self.agents[number] = self.come(number)
-        check(self.clock.running <= 512 and self.files.count <= 128, "questions without end")
-        both = self.clipboard.guest_owned & self.clipboard.client_offers.keys()
-        check(not both, "two owners")
+        clipboard = self.routing.clipboard
+        files = self.routing.files.count
+        check(self.clock.running <= 512 and files <= 128, "questions without end")
+        check(not clipboard.guest_owned & clipboard.client_offers.keys(), "two owners")
 
 
 def daemon(data: bytes) -> None:

@@ -207,42 +207,39 @@ for e in events(2):
 
 def a_flood_of_selection_requests(desk: Desk) -> None:
     """Ten thousand pastes at once of what the viewer offers, and no answer is read."""
-    desk.host.send(message(Port.GRAB, u32(0, TEXT)))
-    desk.wait_offer("UTF8_STRING")
-    _run(
+    _pastes(
         desk,
         """
-text = d.intern_atom("UTF8_STRING")
 for n in range(10000):
     w.convert_selection(clipboard, text, 100 + n % 60, X.CurrentTime)
     if n % 500 == 0:
         d.flush()
-d.sync()
 """,
+        1000,
     )
-    with contextlib.suppress(TimeoutError):
-        while True:
-            if desk.host.message(1).type == Port.REQUEST:
-                desk.host.send(wire.clipboard(b"x" * 1000))
 
 
 def a_requestor_that_never_reads(desk: Desk) -> None:
     """Twenty pastes of 4 MB in increments, whose first is never taken."""
-    desk.host.send(message(Port.GRAB, u32(0, TEXT)))
-    desk.wait_offer("UTF8_STRING")
-    _run(
+    _pastes(
         desk,
         """
-text = d.intern_atom("UTF8_STRING")
 for n in range(20):
     w.convert_selection(clipboard, text, 100 + n, X.CurrentTime)
-d.sync()
 """,
+        4_000_000,
     )
+
+
+def _pastes(desk: Desk, convert: str, size: int) -> None:
+    """An X program pastes by `convert` what the viewer offers, and the viewer hands over `size` bytes."""
+    desk.host.send(message(Port.GRAB, u32(0, TEXT)))
+    desk.wait_offer("UTF8_STRING")
+    _run(desk, f'text = d.intern_atom("UTF8_STRING")\n{convert}d.sync()\n')
     with contextlib.suppress(TimeoutError):
         while True:
             if desk.host.message(1).type == Port.REQUEST:
-                desk.host.send(wire.clipboard(b"x" * 4_000_000))
+                desk.host.send(wire.clipboard(b"x" * size))
 
 
 # -- the viewer ----------------------------------------------------------------------------------

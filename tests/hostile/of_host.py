@@ -175,6 +175,26 @@ def unknown_types_without_end(rig: Rig, agent: Agent) -> None:
         raise Refused(f"a log of {size >> 20} MiB")
 
 
+def comes_and_goes_without_end(rig: Rig, agent: Agent) -> None:
+    """A viewer that announces itself and leaves, fifty thousand times, and a log that stays small."""
+    before = rig.log.stat().st_size
+    data = wire.announce(False) + message(Port.CLIENT_DISCONNECTED, port=SERVER)
+    _send_reading(rig, agent, data * 50_000)
+    size = rig.log.stat().st_size - before
+    if size > 1 << 20:
+        raise Refused(f"a log of {size >> 20} MiB")
+
+
+def slow_loris(rig: Rig, agent: Agent) -> None:
+    """A byte of a message now and then, while sessions ask for things; then the rest of it."""
+    data = wire.mouse(5, 5) + wire.grab(0, wire.TEXT)
+    for number in range(len(data)):
+        rig.host.send(data[number : number + 1])
+        if number % 8 == 1 and rig.kind == "ours":  # the C daemon does not answer that
+            agent.fence()
+    agent.until(Uds.GRAB)
+
+
 def floods_of_the_viewer(rig: Rig, agent: Agent) -> None:
     """Grabs, files, capabilities of 64 KiB and pointer events as fast as they go."""
     big = message(Port.ANNOUNCE, u32(0) + b"\xff" * 65000)
@@ -219,5 +239,7 @@ ATTACKS = (
     never_reads_while_sessions_come,
     never_reads_and_sigterm,
     unknown_types_without_end,
+    comes_and_goes_without_end,
+    slow_loris,
     floods_of_the_viewer,
 )

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import struct
 import time
+from pathlib import Path
 
 from tests.hostile.verdict import Refused, flood, greet, newcomer, say_anyway, second
 from tests.support import wire
+from tests.support.processes import wait_for
 from tests.support.rig import Agent, Rig
 from tests.support.wire import Port, Uds, frame, u32
+from vdagent.control import control_path
 
 GIB4 = 0xFFFFFFF0
 CONNECTIONS = 10_000
@@ -183,6 +187,27 @@ def slow_loris(rig: Rig, agent: Agent) -> None:
         rig.still_serves(agent)
 
 
+def floods_the_control_socket(rig: Rig, agent: Agent) -> None:
+    """Nine hundred connections at once, lines without end, questions whose answers nobody reads."""
+    path = control_path(str(rig.socket))
+    if rig.kind == "C":
+        return  # it has none
+    wait_for(lambda: Path(path).exists(), what="a control socket")
+    limits = resource.prlimit(rig.daemon.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(rig.daemon.pid, resource.RLIMIT_NOFILE, (1024, limits[1]))
+    with contextlib.ExitStack() as stack:
+        for number in range(900):
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            connection.settimeout(5)
+            connection.connect(path)
+            connection.setblocking(False)
+            with contextlib.suppress(OSError):
+                connection.send((b"{" * 70_000, b'{"do": "status"}\n' * 5000, b"")[number % 3])
+            if number % 100 == 0:
+                rig.still_serves(agent)
+        rig.still_serves(newcomer(rig))
+
+
 ATTACKS = (
     claims_4_gib_in_every_frame,
     bad_resolutions,
@@ -196,4 +221,5 @@ ATTACKS = (
     floods_with_connections,
     floods_with_grabs,
     slow_loris,
+    floods_the_control_socket,
 )

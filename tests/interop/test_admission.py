@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import time
 from contextlib import ExitStack
@@ -93,37 +92,21 @@ def test_an_agent_without_a_session_is_served_once_it_has_one(rig: LoginRig) -> 
 
 def test_a_process_that_ended_meanwhile_is_nobody(rig: LoginRig) -> None:
     """Its pid may be another user's by now (CVE-2020-25653)."""
-    rig.start_logind()
-    rig.do(rig.logind.add("c1", ANNA))
-    rig.do(rig.logind.activate("c1"))
-    rig.start_daemon()
-    agent = rig.agent(ANNA, "c1")
-    os.kill(rig.logind.pid, signal.SIGSTOP)
-    try:
+    with rig.logind_hangs() as agent:
         agent.connect(rig.socket).report()
         rig.wait_log(f"(pid {agent.pid}, uid {ANNA}) connected")
         agent.end_process()
-    finally:
-        os.kill(rig.logind.pid, signal.SIGCONT)
     agent.wait_closed()
     rig.wait_log("its process ended before it was known whose it was")
 
 
 def test_nothing_said_early_is_lost(rig: LoginRig) -> None:
     """What an agent says while logind is slow waits."""
-    rig.start_logind()
-    rig.do(rig.logind.add("c1", ANNA))
-    rig.do(rig.logind.activate("c1"))
-    rig.start_daemon()
-    agent = rig.agent(ANNA, "c1")
-    os.kill(rig.logind.pid, signal.SIGSTOP)
-    try:
+    with rig.logind_hangs() as agent:
         agent.connect(rig.socket).report()
         agent.send(wire.frame(Uds.GRAB, 0, 0, wire.u32(TEXT, PNG)))
         rig.wait_log("connected")
         assert "reports" not in rig.log.read_text()
-    finally:
-        os.kill(rig.logind.pid, signal.SIGCONT)
     rig.host.accept()
     rig.host.expect_grab(TEXT, PNG)
 
@@ -157,9 +140,9 @@ def test_without_a_bus_the_newest_is_served_until_there_is_one(rig: LoginRig) ->
     rig.wait_log(f"active is the session agent (pid {boris.pid}")
     rig.host.send(wire.grab(0, TEXT))
     boris.expect(Uds.GRAB)
-    rig.bus.start()
-    # All in one, so that it does not find a logind that knows nobody yet.
-    rig.do(_logind_with(rig, anna, boris))
+    with rig.unseen():
+        rig.bus.start()
+        rig.do(_logind_with(rig, anna, boris))
     rig.wait_log(SERVED)
     assert anna.expect(Uds.GRAB) == (0, 0, wire.u32(TEXT))
 

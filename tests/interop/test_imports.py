@@ -7,6 +7,7 @@ versions of Python; what else is not ours is named here, so that whoever adds to
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Rig, program
 from tests.support.wire import Port
 from tests.support.xservers import xvfb
+from vdagent import single
 from vdagent.lean import SELDOM
 
 # Whoever needs more than asyncio, logging, dataclasses and struct.
@@ -87,3 +89,19 @@ def test_of_the_session(tmp_path: Path) -> None:
             stop(session)
     said = log.read_text()
     _check(said[: said.index("connected to")], SESSION, X11_BACKENDS)
+
+
+def test_of_a_second_agent(tmp_path: Path) -> None:
+    """The user unit and the autostart entry start one each: the loser is not to slow the desktop down."""
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    socket = str(tmp_path / "socket")
+    argv = [*program("session"), "-x", "--no-port-check", "--display", ":1", "-S", socket]
+    lock = tmp_path / f"vdagent-session-{single.name_of(':1', socket)}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = subprocess.run(argv, capture_output=True, text=True, env=env, check=True).stderr
+    assert "another session agent serves this desktop already" in said
+    ours = {name for name in _imported(said) if name.startswith("vdagent.")}
+    few = ("cli", "display_names", "errors", "lean", "options", "programs", "single")
+    assert ours == {f"vdagent.{name}" for name in few}
+    assert "asyncio" not in _imported(said)

@@ -19,6 +19,7 @@ import pytest
 from tests.support import replay, wire
 from tests.support.processes import spawn, wait_for
 from tests.support.rig import Rig, program
+from tests.support.tools import require_root
 from tests.support.wire import Port, Uds
 from vdagent.control import control_path
 
@@ -188,8 +189,8 @@ def test_an_existing_file_is_left_alone(rig: Rig) -> None:
     assert there.read_text() == "mine"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_only_root_may_watch() -> None:
+    require_root("to be somebody else")
     with tempfile.TemporaryDirectory() as directory, Rig(Path(directory)) as rig:
         path = control_path(str(rig.socket))
         wait_for(lambda: os.path.exists(path), what="the control socket")

@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,5 +323,28 @@ def test_an_x_server_that_never_answers_does_not_hold_it(tmp_path: Path, number:
             connection.close()
             assert time.monotonic() - start < END_S
             assert status == 0
+        finally:
+            stop(process)
+
+
+def test_the_daemon_is_woken_before_there_is_a_desktop(tmp_path: Path) -> None:
+    """systemd starts the daemon at the first connection: that is not to wait for the desktop's answer."""
+    display = 10_000 + os.getpid() % 50_000
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as listener:
+        silent.bind(f"\0/tmp/.X11-unix/X{display}")
+        silent.listen()
+        listener.bind(str(tmp_path / "sock"))
+        listener.listen()
+        listener.settimeout(10)
+        env = environment(tmp_path, DISPLAY=f":{display}")
+        process = spawn(session(tmp_path, "-x"), log=tmp_path / "log", env=env)
+        try:
+            connection, _ = listener.accept()
+            with connection:
+                pid = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+                assert int.from_bytes(pid[:4], sys.byteorder) == process.pid
+                connection.settimeout(0.2)
+                with pytest.raises(TimeoutError):  # it has no screens to report yet
+                    connection.recv(1)
         finally:
             stop(process)

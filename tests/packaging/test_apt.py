@@ -7,7 +7,6 @@ not. The systems are trees without an init: that the daemon starts by itself is 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -19,9 +18,7 @@ import pytest
 from tests.packaging.conftest import TREE, run
 from tests.support import lab_guest
 from tests.support.lab_guest import Guest
-from tests.support.tools import require
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chroot is for root")
+from tests.support.tools import require, require_root
 
 SUITES = ("bookworm", "trixie", "testing")
 PEER = "/srv/spice-vdagent.deb"
@@ -46,6 +43,7 @@ NOT_COMPARED = re.compile(
 
 def base(suite: str) -> Path:
     """A Debian system as an archive, made once."""
+    require_root("for chroot")
     require("mmdebstrap")
     archive = TREE / ".cache/apt-test" / f"{suite}.tar"
     if not archive.exists():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.conftest import run
+from tests.support.tools import require_root
 from vdagent.install import PACKAGE, admin_path
 
 # What a package has and an installation has not: the program, documentation, what dh adds.
@@ -32,7 +33,12 @@ ELSEWHERE = {
 # The package's scripts make this link.
 ENABLED = "/etc/systemd/user/graphical-session.target.wants/vdagent.service"
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root's code may be installed")
+
+@pytest.fixture
+def venv(venv: Path) -> Path:
+    """Of root's, as it has to be."""
+    require_root("only root's code may be installed")
+    return venv
 
 
 def files_below(root: Path) -> set[str]:
@@ -59,7 +65,6 @@ def refused(venv: Path, *arguments: str | Path) -> str:
     return done.stderr
 
 
-@needs_root
 def test_the_same_files_as_the_package(venv: Path, root: Path, deb: Path, tmp_path: Path) -> None:
     run(venv / "bin/vdagent", "install", "--root", root)
     package = tmp_path / "package"
@@ -76,7 +81,6 @@ def test_the_same_files_as_the_package(venv: Path, root: Path, deb: Path, tmp_pa
             assert ours.read_bytes() == text, row.path
 
 
-@needs_root
 def test_units_and_autostart_entries_name_the_environments_program(venv: Path, root: Path) -> None:
     run(venv / "bin/vdagent", "install", "--root", root)
     for name, command in {
@@ -91,7 +95,6 @@ def test_units_and_autostart_entries_name_the_environments_program(venv: Path, r
     assert run(root / "usr/local/bin/vdagent", "--version").startswith("vdagent ")
 
 
-@needs_root
 def test_an_environment_below_the_root_is_named_as_seen_from_there(venv: Path) -> None:
     root = venv.parent
     run(venv / "bin/vdagent", "install", "--root", root)
@@ -103,7 +106,6 @@ def test_an_environment_below_the_root_is_named_as_seen_from_there(venv: Path) -
     assert {path.parts[1] for path in map(Path, files_below(root))} == {"vdagent"}
 
 
-@needs_root
 @pytest.mark.parametrize("init", ["openrc", "runit", "s6", "dinit"])
 def test_what_was_installed_can_be_removed(venv: Path, root: Path, init: str) -> None:
     stranger = root / "etc/systemd/system/other.service"
@@ -117,7 +119,6 @@ def test_what_was_installed_can_be_removed(venv: Path, root: Path, init: str) ->
     assert not (root / "usr/share/gdm").exists()
 
 
-@needs_root
 @pytest.mark.parametrize(
     "what", ["lib/python3*/site-packages/vdagent/cli.py", "bin", "bin/vdagent"]
 )
@@ -138,7 +139,6 @@ def test_code_that_is_not_roots_is_refused(
     assert not files_below(root)
 
 
-@needs_root
 def test_another_agents_package_is_to_be_removed_first(venv: Path, root: Path) -> None:
     (root / "usr/sbin").mkdir(parents=True)
     (root / "usr/sbin/spice-vdagentd").touch()

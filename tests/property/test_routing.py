@@ -14,13 +14,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, desktop
+from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, FakeTablet, desktop
 from vdagent.backends.base import Login
-from vdagent.handlers.clipboard_routing import ANSWER_S, PASTE_S, ClipboardRouting
-from vdagent.handlers.relay import Relay
-from vdagent.handlers.sessions import Sessions
+from vdagent.handlers.clipboard_routing import ANSWER_S, PASTE_S
 from vdagent.protocol.capabilities import NO_CAPABILITIES
 from vdagent.protocol.messages import (
+    AnnounceCapabilities,
     ClientDisconnected,
     Clipboard,
     ClipboardBegin,
@@ -30,6 +29,7 @@ from vdagent.protocol.messages import (
     ClipboardRelease,
     ClipboardRequest,
 )
+from vdagent.routing import Routing
 
 selections = st.sampled_from([0, 1])
 types = st.sampled_from([(1,), (2,), (1, 2)])
@@ -78,23 +78,23 @@ class Session(Party):
         self.agent.login = Login(f"session {number}", is_user=True)
 
 
-class Routing(RuleBasedStateMachine):
+class OneClipboard(RuleBasedStateMachine):
     """Every event there is, one at a time, each heard by everybody before the next."""
 
     def __init__(self) -> None:
         super().__init__()
         self.host, self.clock = FakeHost(), Clock()
         self.host.client = NO_CAPABILITIES
-        self.sessions = Sessions(self._active_changed, lambda: self.routing.sharing_changed())
-        self.routing = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
-        self.relay = Relay(self.host, self.sessions)
+        self.routing = Routing(
+            self.host, FakeTablet, self.clock.call_later, lambda agent: None, self._screens_changed
+        )
+        self.sessions = self.routing.sessions
         self.viewer: Party | None = None
         self.there: list[Session] = []
         self.made = 0
 
-    def _active_changed(self, active: Any) -> None:
-        self.routing.active_changed(active)
-        self.host.is_open = active is not None
+    def _screens_changed(self) -> None:
+        self.host.is_open = self.sessions.active is not None
 
     # -- inside the model ------------------------------------------------------------------------
 
@@ -126,10 +126,8 @@ class Routing(RuleBasedStateMachine):
             self.viewer.asked.clear()
 
     def settle(self) -> None:
-        before = self.viewer.asked if self.viewer else []
         self.everybody_hears()
         self.forget_questions()
-        del before
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -141,7 +139,7 @@ class Routing(RuleBasedStateMachine):
         self.made += 1
         self.there.append(session)
         self.sessions.add(session.agent)
-        self.sessions.reported(session.agent, desktop())
+        self.routing.from_agent(session.agent, [desktop()])
         self.questions_of(old)
         self.settle()
 
@@ -157,7 +155,6 @@ class Routing(RuleBasedStateMachine):
         old = self.sharing
         session = self.there.pop(n % len(self.there))
         self.routing.agent_gone(session.agent)
-        self.sessions.remove(session.agent)
         self.questions_of(old)
         self.settle()
 
@@ -177,7 +174,7 @@ class Routing(RuleBasedStateMachine):
     def a_guest_copies(self, n: int, selection: int, offered: tuple[int, ...]) -> None:
         session = self.there[n % len(self.there)]
         session.copies(selection, offered)
-        self.routing.agent_grab(session.agent, ClipboardGrab(selection, offered))
+        self.routing.from_agent(session.agent, [ClipboardGrab(selection, offered)])
         self.settle()
 
     @precondition(lambda self: any(s.own for s in self.there))
@@ -186,7 +183,7 @@ class Routing(RuleBasedStateMachine):
         owning = [s for s in self.there if s.own]
         session = owning[n % len(owning)]
         selection, _ = session.own.popitem()
-        self.routing.agent_release(session.agent, ClipboardRelease(selection))
+        self.routing.from_agent(session.agent, [ClipboardRelease(selection)])
         self.settle()
 
     @precondition(lambda self: self.there)
@@ -194,7 +191,7 @@ class Routing(RuleBasedStateMachine):
     def a_guest_pastes(self, n: int, selection: int, type_: int) -> None:
         session = self.there[n % len(self.there)]
         session.waits[selection, type_] += 1
-        self.routing.agent_request(session.agent, ClipboardRequest(selection, type_))
+        self.routing.from_agent(session.agent, [ClipboardRequest(selection, type_)])
         self.settle()
 
     @precondition(lambda self: self.sharing and self.sharing.asked)
@@ -205,14 +202,14 @@ class Routing(RuleBasedStateMachine):
         selection, type_ = session.asked.pop(n % len(session.asked))
         agent = session.agent
         if how == "none" and not any(key[0] == selection for key in session.asked):
-            self.routing.agent_data(agent, Clipboard(selection, 0, b""))
+            self.routing.from_agent(agent, [Clipboard(selection, 0, b"")])
         elif how == "parts":
-            self.routing.agent_begin(agent, ClipboardBegin(selection, type_, 1 << 20))
-            self.routing.agent_part(agent, PART)
+            self.routing.from_agent(agent, [ClipboardBegin(selection, type_, 1 << 20)])
+            self.routing.from_agent(agent, [PART])
             self.host.sending_parts = False
-            self.routing.agent_end(agent, ClipboardEnd())
+            self.routing.from_agent(agent, [ClipboardEnd()])
         else:
-            self.routing.agent_data(agent, Clipboard(selection, type_, b"data"))
+            self.routing.from_agent(agent, [Clipboard(selection, type_, b"data")])
         self.settle()
 
     # -- the viewer ------------------------------------------------------------------------------
@@ -220,10 +217,10 @@ class Routing(RuleBasedStateMachine):
     @precondition(lambda self: self.active)
     @rule()
     def a_viewer_comes(self) -> None:
-        self.host.client = VIEWER
         self.client_gone()
+        self.host.client = VIEWER
         self.viewer = Party()
-        self.routing.client_arrived()
+        self.routing.from_host([AnnounceCapabilities(True, VIEWER)])
         self.settle()
 
     @precondition(lambda self: self.viewer)
@@ -235,8 +232,7 @@ class Routing(RuleBasedStateMachine):
         self.settle()
 
     def client_gone(self) -> None:
-        self.routing.client_gone()
-        self.relay.client_gone()
+        self.routing.from_host([ClientDisconnected()])
         self.everybody_hears()
 
     @precondition(lambda self: self.viewer and self.active)
@@ -244,7 +240,7 @@ class Routing(RuleBasedStateMachine):
     def the_viewer_copies(self, selection: int, offered: tuple[int, ...]) -> None:
         assert self.viewer is not None
         self.viewer.copies(selection, offered)
-        self.routing.host_grab(ClipboardGrab(selection, offered, 0))
+        self.routing.from_host([ClipboardGrab(selection, offered, 0)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.active and self.viewer.own)
@@ -252,7 +248,7 @@ class Routing(RuleBasedStateMachine):
     def the_viewers_owner_exits(self) -> None:
         assert self.viewer is not None
         selection, _ = self.viewer.own.popitem()
-        self.routing.host_release(ClipboardRelease(selection))
+        self.routing.from_host([ClipboardRelease(selection)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.active)
@@ -260,7 +256,7 @@ class Routing(RuleBasedStateMachine):
     def the_viewer_pastes(self, selection: int, type_: int) -> None:
         assert self.viewer is not None
         self.viewer.waits[selection, type_] += 1
-        self.routing.host_request(ClipboardRequest(selection, type_))
+        self.routing.from_host([ClipboardRequest(selection, type_)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.viewer.asked)
@@ -269,11 +265,11 @@ class Routing(RuleBasedStateMachine):
         assert self.viewer is not None
         selection, type_ = self.viewer.asked.pop(n % len(self.viewer.asked))
         if how == "parts":
-            self.routing.host_begin(ClipboardBegin(selection, type_, 1 << 20))
-            self.routing.host_part(PART)
-            self.routing.host_end(ClipboardEnd())
+            self.routing.from_host([ClipboardBegin(selection, type_, 1 << 20)])
+            self.routing.from_host([PART])
+            self.routing.from_host([ClipboardEnd()])
         else:
-            self.routing.host_data(Clipboard(selection, type_, b"data"))
+            self.routing.from_host([Clipboard(selection, type_, b"data")])
         self.settle()
 
     @rule()
@@ -295,7 +291,7 @@ class Routing(RuleBasedStateMachine):
 
     @invariant()
     def one_owner(self) -> None:
-        assert not self.routing.guest_owned & self.routing.client_offers.keys()
+        assert not self.routing.clipboard.guest_owned & self.routing.clipboard.client_offers.keys()
 
     @invariant()
     def viewer_and_session_agree(self) -> None:
@@ -322,5 +318,5 @@ class Routing(RuleBasedStateMachine):
         self.time_passes()
 
 
-TestRouting = Routing.TestCase
-TestRouting.settings = settings(max_examples=settings().max_examples, stateful_step_count=40)
+TestOneClipboard = OneClipboard.TestCase
+TestOneClipboard.settings = settings(max_examples=settings().max_examples, stateful_step_count=40)

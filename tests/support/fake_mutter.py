@@ -26,6 +26,7 @@ class FakeMutter:
         self.calls: list[tuple[str, str, list[Any]]] = []
         self.inhibited = False  # as gnome-shell has it while the screen is locked
         self.may_configure = True
+        self.is_lit = True  # whether a monitor shows the desktop
         self.content = b""
         self.written = b""
         self.sessions = 0
@@ -81,6 +82,11 @@ class FakeMutter:
             "/org/gnome/ScreenSaver", SCREEN_SAVER, "ActiveChanged", "b", [False]
         )
         self._bus.send(signal)
+
+    def light(self) -> None:
+        """A monitor is there now."""
+        self.is_lit = True
+        self._tell(DISPLAY_CONFIG, "MonitorsChanged", "")
 
     def _tell(self, interface: str, member: str, signature: str, *body: Any) -> None:
         path = f"{self._path}/u{self.sessions}"
@@ -142,10 +148,11 @@ class FakeMutter:
             )
         ]
         monitor = ["Virtual-1", "RHT", "QEMU Monitor", "0"]
+        shown = [0, 0, 1.0, 0, True, [monitor], {}]
         return Message.new_method_return(
             message,
             "ua((ssss)a(siiddada{sv})a{sv})a(iiduba(ssss)a{sv})a{sv}",
-            [1, [[monitor, modes, {}]], [[0, 0, 1.0, 0, True, [monitor], {}]], {}],
+            [1, [[monitor, modes, {}]], [shown] if self.is_lit else [], {}],
         )
 
     def _Get(self, message: Message) -> Message:

@@ -104,6 +104,13 @@ class Guest:
         self._stack.callback(stop, process)
         return process
 
+    def one_more_session(self, **environment: str) -> str:
+        """What the session agent says that is started while one runs, in an environment of its own."""
+        argv = [*SESSION, "-x", "-s", self.lab.port, "-S", str(self.socket)]
+        own = self.desktop.environment | environment
+        done = subprocess.run(argv, env=own, capture_output=True, text=True, timeout=20, check=True)
+        return done.stderr.strip()
+
     def start(self) -> Self:
         """Everything, until the viewer has seen the agent's announcement."""
         self.viewer.connect(self.lab.uri)

@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import os
 import select
+import signal
 import struct
+import subprocess
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,7 @@ class LoginRig:
         self.socket = directory / "agent"
         self.config = directory / "config.toml"  # the system's settings
         os.mkfifo(directory / "uinput")
+        self.daemon: subprocess.Popen[bytes] | None = None
         self._uinput = os.open(directory / "uinput", os.O_RDWR | os.O_NONBLOCK)
         stack.callback(os.close, self._uinput)
         self.host = SwitchedHost(directory / "port")
@@ -71,8 +74,26 @@ class LoginRig:
         stack.callback(self.logind.stop)
 
     def start_logind(self) -> None:
-        self.bus.start()
-        self.do(self.logind.start())
+        """Bus and logind, with all the sessions it had before."""
+        with self.unseen():
+            self.bus.start()
+            self.do(self.logind.start())
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What happens here a running daemon sees at once, when it is over.
+
+        A real logind knows everybody before it takes its name; the one here is told afterwards, and a
+        daemon that asks in between rightly finds nobody at the seat.
+        """
+        running = self.daemon is not None and self.daemon.poll() is None
+        if running and self.daemon is not None:
+            self.daemon.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if running and self.daemon is not None:
+                self.daemon.send_signal(signal.SIGCONT)
 
     def start_daemon(self, *options: str, wait: str = SERVED, **environment: str) -> None:
         argv: list[str | Path] = [sys.executable, "-m", "vdagent", "daemon", "-x", "-d", *options]
@@ -133,6 +154,20 @@ class LoginRig:
         agent = self.join(ANNA, id_)
         self.host.accept()
         return agent
+
+    @contextlib.contextmanager
+    def logind_hangs(self) -> Iterator[AgentProcess]:
+        """Anna at the seat; a process of hers, while logind does not answer."""
+        self.start_logind()
+        self.do(self.logind.add("c1", ANNA))
+        self.do(self.logind.activate("c1"))
+        self.start_daemon()
+        agent = self.agent(ANNA, "c1")
+        os.kill(self.logind.pid, signal.SIGSTOP)
+        try:
+            yield agent
+        finally:
+            os.kill(self.logind.pid, signal.SIGCONT)
 
     def switch(self, id_: str, agent: AgentProcess) -> None:
         """Bring a session to the seat and wait until its agent is served."""

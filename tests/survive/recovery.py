@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.guest.clipboard import copy_in_guest
 from tests.support.guest.machine import Guest
@@ -16,7 +20,9 @@ from tests.support.guest.tablet import Tablet
 from vdagent.errors import HostError
 from vdagent.lab.viewer_process import ViewerProcess
 
-# How long one try may take before the next one begins, as a person's who copies again.
+# A person moves the mouse until the pointer comes along, and copies again where nothing can be pasted.
+MOVE_S = 0.1
+COPY_S = 1.5
 TRY_S = 3.0
 # Give up after this, and measure until then.
 PATIENCE_S = 45.0
@@ -31,6 +37,7 @@ class Served:
     guest: Guest
     deb: Path
     display: str = ":0"
+    user: str = "guest"
     viewers: list[ViewerProcess] = field(default_factory=list)
     cleanup: list[str] = field(default_factory=list)  # commands for the guest once a row is over
 
@@ -44,24 +51,38 @@ class Served:
         self.viewers.append(ViewerProcess())
         self.viewer.connect(self.guest.spice_uri)
 
-    def seconds_until_served(self, x_reads_input: bool = True) -> float:
-        """Wait for clipboard both ways and pointer; TimeoutError says what did not work.
+    def status(self) -> dict[str, Any]:
+        """What the daemon tells root of itself."""
+        return dict(json.loads(self.guest.output("vdagent status --json")))
 
-        Where the X server reads no input device any more, the kernel's events are what counts.
+    def seconds_until_served(self, x_reads_input: bool = True) -> dict[str, float]:
+        """When, from now on, pointer and clipboard each way had worked; one after the other is tried.
+
+        TimeoutError says what did not work. Where the X server reads no input device any more, the
+        kernel's events are what counts.
         """
         start = time.monotonic()
-        pointer = self._pointer if x_reads_input else self._tablet
-        for what in (pointer, self._to_guest, self._to_viewer):
-            _repeat(what, start + PATIENCE_S)
-        return time.monotonic() - start
+        ways = {
+            "pointer": self._pointer if x_reads_input else self._tablet,
+            "to the guest": self._to_guest,
+            "to the viewer": self._to_viewer,
+        }
+        seconds = {}
+        for what, works in ways.items():
+            _repeat(what, works, start + PATIENCE_S)
+            seconds[what] = time.monotonic() - start
+        return seconds
 
     def _pointer(self) -> bool:
         number = next(_numbers)
-        x, y = 100 + number * 37 % 900, 100 + number * 53 % 500
-        self.viewer.do("position", x=x, y=y)
+        x, y = 100 + number * 37 % 700, 100 + number * 53 % 450
         # Xorg's libinput driver scales to 65535 steps and rounds down: it may end a pixel short.
         off = f"$(((X - {x}) * (X - {x}) + (Y - {y}) * (Y - {y})))"
-        return self._in_guest(f'eval "$(xdotool getmouselocation --shell)"; [ {off} -le 2 ]', 0.7)
+        steps = itertools.cycle((1, 0))
+        with _again_and_again(lambda: self.viewer.do("position", x=x + next(steps), y=y), MOVE_S):
+            return self._in_guest(
+                f'eval "$(xdotool getmouselocation --shell)"; [ {off} -le 2 ]', PATIENCE_S
+            )
 
     def _tablet(self) -> bool:
         with Tablet(self.guest) as tablet:
@@ -71,9 +92,11 @@ class Served:
 
     def _to_guest(self) -> bool:
         text = f"to the guest {next(_numbers)}"
-        self.viewer.do("offer", selection="clipboard", text=text)
         pasted = '"$(timeout 2 xclip -o -selection clipboard)"'
-        return self._in_guest(f"[ {pasted} = '{text}' ]", TRY_S)
+        with _again_and_again(
+            lambda: self.viewer.do("offer", selection="clipboard", text=text), COPY_S
+        ):
+            return self._in_guest(f"[ {pasted} = '{text}' ]", PATIENCE_S)
 
     def _to_viewer(self) -> bool:
         text = f"to the viewer {next(_numbers)}"
@@ -89,7 +112,27 @@ class Served:
         return True
 
 
-def _repeat(attempt: Callable[[], bool], deadline: float) -> None:
+@contextmanager
+def _again_and_again(do: Callable[[], object], pause_s: float) -> Iterator[None]:
+    """Somebody does this until it is enough."""
+    enough = threading.Event()
+
+    def work() -> None:
+        while not enough.is_set():
+            with suppress(HostError, TimeoutError):
+                do()
+            enough.wait(pause_s)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        worker.join()
+
+
+def _repeat(what: str, attempt: Callable[[], bool], deadline: float) -> None:
     """Try until it works. What goes wrong on the way is what a person sees who is too early."""
     why = "it did not do what it should"
     while time.monotonic() < deadline:
@@ -99,4 +142,4 @@ def _repeat(attempt: Callable[[], bool], deadline: float) -> None:
         except (TimeoutError, HostError, RuntimeError) as error:
             why = re.sub(r"\s+", " ", str(error))
             time.sleep(0.05)
-    raise TimeoutError(f"{attempt.__name__.strip('_')}: {why}")
+    raise TimeoutError(f"{what}: {why}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -101,6 +102,13 @@ def test_a_line_without_end_is_hung_up_on(tmp_path: Path) -> None:
     run(program)
 
 
+async def let_go(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    for _, writer in held:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 def test_one_user_cannot_take_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Caller, "is_root", False)
 
@@ -110,10 +118,29 @@ def test_one_user_cannot_take_every_place(tmp_path: Path, monkeypatch: pytest.Mo
             for reader, writer in held:  # each has been taken in
                 writer.write(b'{"do": "who"}\n')
                 assert await reader.readline()
-            with pytest.raises(SessionError, match="no answer"):
+            with pytest.raises(SessionError, match="too many"):
                 await asyncio.to_thread(ask, path, {"do": "who"})
-            for _, writer in held:
-                writer.close()
+            monkeypatch.setattr(Caller, "is_root", True)
+            assert (await asyncio.to_thread(ask, path, {"do": "who"}))["ok"]
+            await let_go(held)
+
+    run(program)
+
+
+def test_nor_does_root_take_every_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "MAX_CLIENTS", 5)
+
+    async def program() -> None:
+        async with served(tmp_path, who=who) as path:
+            held = [await asyncio.open_unix_connection(path) for _ in range(50)]
+            answers = []
+            for reader, writer in held:
+                writer.write(b'{"do": "who"}\n')
+                answers.append(json.loads(await reader.readline())["ok"])
+            assert answers.count(True) == 5
+            await let_go(held)
 
     run(program)
 

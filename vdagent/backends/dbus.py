@@ -225,24 +225,14 @@ class Bus:
         )
         if on_answer is not None:
             self._on_answer[serial] = on_answer
-        call = asyncio.ensure_future(self._bus.call(message))
+        call: asyncio.Future[Message | None] = asyncio.ensure_future(self._bus.call(message))
         try:
             await asyncio.wait((call,), timeout=timeout_s)
         finally:
             self._on_answer.pop(serial, None)
             if not call.done():
                 call.add_done_callback(_too_late)
-        if not call.done():
-            raise BusError(f"D-Bus: {destination} does not answer {member}")
-        if (error := call.exception()) is not None:
-            raise BusError(f"D-Bus: {member} of {destination}: {error}") from None
-        reply: Message | None = call.result()
-        if reply is None:
-            raise BusError(f"D-Bus: the bus has gone, {member} was not answered")
-        if reply.message_type is MessageType.ERROR:
-            text = reply.body[0] if reply.body else reply.error_name
-            raise BusError(f"D-Bus: {member} of {destination}: {text}", reply.error_name)
-        return reply
+        return _answer(call, member, destination)
 
     async def watch(self, on_signal: Callable[..., None], **match: str) -> None:
         """Call `on_signal(path, *body)` at each signal that fits: sender, interface, member, path, arg0.
@@ -294,6 +284,21 @@ class Bus:
         """End the connection; calls that wait fail now."""
         self._watches.clear()
         _let_go(self._bus)
+
+
+def _answer(call: asyncio.Future[Message | None], member: str, destination: str) -> Message:
+    """What came of a call that nobody waits for any longer. Raises BusError unless it is an answer."""
+    if not call.done():
+        raise BusError(f"D-Bus: {destination} does not answer {member}")
+    if (error := call.exception()) is not None:
+        raise BusError(f"D-Bus: {member} of {destination}: {error}") from None
+    reply = call.result()
+    if reply is None:
+        raise BusError(f"D-Bus: the bus has gone, {member} was not answered")
+    if reply.message_type is MessageType.ERROR:
+        text = reply.body[0] if reply.body else reply.error_name
+        raise BusError(f"D-Bus: {member} of {destination}: {text}", reply.error_name)
+    return reply
 
 
 def _too_late(call: asyncio.Future[Any]) -> None:

@@ -66,27 +66,34 @@ def _natural(name: str) -> tuple[str, int, str]:
 
 
 def to_logical(
-    rects: Mapping[str, Rect], scales: Mapping[str, float]
+    rects: Mapping[str, Rect],
+    scales: Mapping[str, float],
+    sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> dict[str, tuple[int, int]]:
     """Logical positions for rectangles in physical pixels: what touched still touches, at 0,0.
 
     Dividing by the scale is not enough where scales differ: an output right of another one begins
-    where that one ends in logical space.
+    where that one ends in logical space. `sizes` are what the outputs will have instead of their
+    rectangles' own.
     """
-    xs = _along({name: (r.x, r.width) for name, r in rects.items()}, scales)
-    ys = _along({name: (r.y, r.height) for name, r in rects.items()}, scales)
+    sizes = sizes or {name: (rect.width, rect.height) for name, rect in rects.items()}
+    lengths = [{n: _ceil(size[axis] / scales[n]) for n, size in sizes.items()} for axis in (0, 1)]
+    xs = _along({name: (r.x, r.width) for name, r in rects.items()}, scales, lengths[0])
+    ys = _along({name: (r.y, r.height) for name, r in rects.items()}, scales, lengths[1])
     left, top = min(xs.values()), min(ys.values())
     return {name: (xs[name] - left, ys[name] - top) for name in rects}
 
 
-def _along(spans: Mapping[str, tuple[int, int]], scales: Mapping[str, float]) -> dict[str, int]:
-    """Logical beginnings of (beginning, length) along one axis."""
+def _along(
+    spans: Mapping[str, tuple[int, int]], scales: Mapping[str, float], lengths: Mapping[str, int]
+) -> dict[str, int]:
+    """Logical beginnings of (beginning, length) along one axis; `lengths` are the logical ones."""
     origin = min(begin for begin, _ in spans.values())
     placed: dict[str, int] = {}
     for name in sorted(spans, key=lambda n: spans[n]):
         begin = spans[name][0]
         before = [n for n in placed if sum(spans[n]) <= begin]
-        ends = {n: placed[n] + _ceil(spans[n][1] / scales[n]) for n in before}
+        ends = {n: placed[n] + lengths[n] for n in before}
         nearest = max(before, key=lambda n: sum(spans[n]), default=None)
         near, end = (sum(spans[nearest]), ends[nearest]) if nearest else (origin, 0)
         placed[name] = max(end + _ceil((begin - near) / scales[name]), *ends.values(), 0)

@@ -82,10 +82,26 @@ class DesktopNotes:
             return
         bus = self._bus or await self._connect()
         self._action = action
+        await self._notify(bus, note, action)
+        if is_progress:
+            return
+        # The last word is said: the connection is needed for its button only.
+        self._is_result = True
+        if action is None or not self._id:
+            self._forget_bus()
+        else:
+            self._deaf = self._loop.call_later(LISTEN_S, self._forget_bus)
+
+    async def _notify(self, bus: Bus, note: Note, action: Action | None) -> None:
         actions = [action.key, action.label] if action is not None else []
-        hints = {"urgency": Variant("y", 0 if is_progress else 1)}
-        if note.percent is not None:
-            hints |= {"value": Variant("i", note.percent), "transient": Variant("b", True)}
+        if note.percent is None:
+            hints = {"urgency": Variant("y", 1)}
+        else:
+            hints = {
+                "urgency": Variant("y", 0),
+                "value": Variant("i", note.percent),
+                "transient": Variant("b", True),
+            }
         await bus.call(
             SERVICE,
             "Notify",
@@ -100,14 +116,6 @@ class DesktopNotes:
             -1,
             on_answer=self._on_shown,
         )
-        if is_progress:
-            return
-        # The last word is said: the connection is needed for its button only.
-        self._is_result = True
-        if action is None or not self._id:
-            self._forget_bus()
-        else:
-            self._deaf = self._loop.call_later(LISTEN_S, self._forget_bus)
 
     async def _close(self) -> None:
         if self._bus is not None and self._id and not self._is_result:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .. import __version__, options
 from ..errors import VdagentError
+from ..terminal import harmless
 from . import commands
 
 BAD_USAGE = 2
@@ -108,5 +109,5 @@ def run(name: str, arguments: Sequence[str]) -> int:
     try:
         return command.run(word, found)
     except VdagentError as error:
-        print(f"vdagent: {error}", file=sys.stderr)
+        print(f"vdagent: {harmless(str(error))}", file=sys.stderr)
         return 1

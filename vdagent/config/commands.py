@@ -7,13 +7,14 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..control import ask, control_path
 from ..errors import SessionError, SystemFault
 from ..handlers.policy import Direction
+from ..terminal import harmless, say
 from .configuration import ConfigFiles, Configuration, Paths, runtime_directory, user_paths
 from .keys import BY_NAME, KEYS
 from .kinds import Way
@@ -25,9 +26,9 @@ def check(system: str) -> int:
     """`vdagent config check`: 1 if anything is wrong."""
     config = ConfigFiles(user_paths(system)).load()
     for mistake in config.mistakes:
-        print(f"vdagent: {mistake}", file=sys.stderr)
+        print(f"vdagent: {harmless(str(mistake))}", file=sys.stderr)
     if not config.mistakes:
-        print("vdagent: the settings are well")
+        say("vdagent: the settings are well")
     return 1 if config.mistakes else 0
 
 
@@ -35,18 +36,24 @@ def show(system: str, *, as_json: bool) -> int:
     """`vdagent config show`: every value and where it comes from, as TOML that could be a file."""
     config = ConfigFiles(user_paths(system)).load()
     if as_json:
-        print(json.dumps({key.name: _describe(config, key.name) for key in KEYS}))
-        return 0
+        say(json.dumps({key.name: _describe(config, key.name) for key in KEYS}))
+    else:
+        say(*_as_toml(config))
+    return 0
+
+
+def _as_toml(config: Configuration) -> Iterator[str]:
     table = ""
     for key in KEYS:
         setting, (of, _, name) = config[key.name], key.name.partition(".")
         if of != table:
-            print(f"{'' if not table else chr(10)}[{of}]")
+            if table:
+                yield ""
+            yield f"[{of}]"
             table = of
         line = f"{name} = {key.kind.write(setting.value)}"
         locked = f", locked by {setting.locked}" if setting.locked else ""
-        print(f"{line:44} # {setting.origin}{locked}")
-    return 0
+        yield f"{line:44} # {setting.origin}{locked}"
 
 
 def _describe(config: Configuration, name: str) -> dict[str, Any]:
@@ -72,7 +79,7 @@ def clipboard(word: str, system: str) -> int:
     config = ConfigFiles(paths).load()
     for name in ("clipboard.direction", "clipboard.primary"):
         what = "clipboard" if name == "clipboard.direction" else "primary"
-        print(f"{what + ':':11}{WAYS.name(config.value(name))}")
+        say(f"{what + ':':11}{WAYS.name(config.value(name))}")
     return 0
 
 
@@ -128,7 +135,7 @@ def reload(session_socket: str) -> int:
         )
     mistakes = list(dict.fromkeys(m for answer in answers for m in answer.get("mistakes", ())))
     for mistake in mistakes:
-        print(f"vdagent: {mistake}", file=sys.stderr)
+        print(f"vdagent: {harmless(str(mistake))}", file=sys.stderr)
     return 1 if mistakes else 0
 
 

@@ -86,7 +86,7 @@ def _text(path: str) -> str | None:
     if len(data) > MAX_FILE:
         raise Unreadable(Mistake(Origin(path), f"is larger than {MAX_FILE} bytes"))
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Unreadable(Mistake(Origin(path, line), "is not UTF-8")) from None

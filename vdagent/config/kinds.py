@@ -178,7 +178,11 @@ class Place:
     def write(self, value: str) -> str:
         import json
 
-        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings are JSON's
+        text = json.dumps(value, ensure_ascii=False)  # TOML's basic strings are JSON's
+        # But DEL has to be escaped there, and what acts on a terminal had better be.
+        return "".join(
+            f"\\u{ord(c):04x}" if ord(c) < 1 << 16 and not c.isprintable() else c for c in text
+        )
 
     def is_within(self, value: str, limit: str) -> bool:
         return value == limit

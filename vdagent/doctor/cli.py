@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 
 from .. import __version__
+from ..control import NONSENSE
+from ..terminal import say
 from . import daemon, desktop, host, machine, session
-from .finding import Finding, Scope
+from .finding import Finding, Scope, Status
 
 MARKS = {True: "ok", False: "!!", None: "? "}
 
@@ -16,6 +19,15 @@ MARKS = {True: "ok", False: "!!", None: "? "}
 def examine(scope: Scope, *, probe: bool = False) -> list[Finding]:
     """Every link of the chain, from the host to the desktop."""
     status, problem = daemon.status_of(scope)
+    try:
+        return _examine(scope, status, problem, probe=probe)
+    except NONSENSE:
+        if status is None:
+            raise
+        return _examine(scope, None, f"{scope.socket} talks nonsense", probe=False)
+
+
+def _examine(scope: Scope, status: Status | None, problem: str, *, probe: bool) -> list[Finding]:
     if status is None or status["version"] != __version__:
         found = machine.examine(scope, None)
         if status is None:
@@ -41,13 +53,16 @@ def run(scope: Scope, *, as_json: bool, probe: bool) -> int:
     logging.disable()  # what the backends have to say is in the findings
     findings = examine(scope, probe=probe)
     if as_json:
-        print(json.dumps([_json(finding) for finding in findings]))
+        say(json.dumps([_json(finding) for finding in findings]))
     else:
-        for finding in findings:
-            print(f"{MARKS[finding.ok]}  {finding.name:18} {finding.detail}")
-            if finding.hint and not finding.ok:
-                print(f"    {'':18} → {finding.hint}")
+        say(*(line for finding in findings for line in _text(finding)))
     return 1 if any(finding.ok is False for finding in findings) else 0
+
+
+def _text(finding: Finding) -> Iterator[str]:
+    yield f"{MARKS[finding.ok]}  {finding.name:18} {finding.detail}"
+    if finding.hint and not finding.ok:
+        yield f"    {'':18} → {finding.hint}"
 
 
 def _json(finding: Finding) -> dict[str, str | bool | None]:

@@ -21,18 +21,17 @@ STEP_S = 0.05
 
 def status_of(scope: Scope) -> tuple[Status | None, str]:
     """The daemon's status, or why there is none."""
-    control = control_path(scope.socket)
-    if not os.path.exists(control) and _listener(scope.socket) not in (None, C_DAEMON):
-        _wait_for(control)
-    try:
-        return ask_status(control), ""
-    except SessionError as error:
-        return None, error.message
-
-
-def _wait_for(path: str) -> None:
-    deadline = time.monotonic() + ACTIVATION_S
-    while not os.path.exists(path) and time.monotonic() < deadline:
+    control, deadline = control_path(scope.socket), time.monotonic() + ACTIVATION_S
+    comes: bool | None = None
+    while True:
+        try:
+            return ask_status(control), ""
+        except SessionError as error:
+            problem = error.message
+        if comes is None:
+            comes = _listener(scope.socket) not in (None, C_DAEMON)
+        if not comes or time.monotonic() >= deadline:
+            return None, problem
         time.sleep(STEP_S)
 
 

@@ -16,12 +16,16 @@ from .displays import Displays, FindConnector, arrange, describe, pointer_scales
 
 log = logging.getLogger("resolution")
 
+# A window that is dragged asks for a size with each of its frames, and each costs a mode, a tablet, and
+# what every program has to draw anew.
+BETWEEN_S = 0.1
+
 
 class ResolutionHandler:
     """Applies the client's monitors and reports the desktop's; implements DisplayListener.
 
-    One change at a time is applied; of those that come meanwhile only the last one counts, for a
-    dragged window sends dozens.
+    The first change is applied at once, the next ones BETWEEN_S apart; of those that come meanwhile only
+    the last one counts.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class ResolutionHandler:
         self._display: Display | None = None
         self._connected = False
         self._wanted: MonitorsConfig | None = None
+        self._next = 0.0  # when the next change may be made
         self._report_due = False
         self._reported: GuestResolution | None = None
         self._work: asyncio.Task[None] | None = None
@@ -84,9 +89,12 @@ class ResolutionHandler:
             self._start()
 
     async def _run(self, display: Display) -> None:
-        while self._wanted is not None:
+        loop = asyncio.get_running_loop()
+        if self._wanted is not None:
+            await asyncio.sleep(self._next - loop.time())
             wanted, self._wanted = self._wanted, None
             await self._apply(display, wanted)
+            self._next = loop.time() + BETWEEN_S
             self._report_due, self._reported = True, None
         if self._report_due:
             self._report_due = False

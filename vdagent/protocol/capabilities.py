@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from .constants import Capability
 
+MAX_BYTES = 256  # 2048 capabilities; who announces 64 KiB of them has no more
+
 
 class Capabilities(NamedTuple):
     """A set of capability bits; unknown ones are kept. Wire: u32 words, bit n in word n // 32."""
@@ -23,7 +25,7 @@ class Capabilities(NamedTuple):
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Capabilities:
         """Decode whole words; a cut word at the end is ignored, as every known peer does."""
-        return cls(int.from_bytes(data[: len(data) // 4 * 4], "little"))
+        return cls(int.from_bytes(data[: min(len(data) // 4 * 4, MAX_BYTES)], "little"))
 
     def to_bytes(self) -> bytes:
         """Encode in as many words as the highest bit needs, at least one."""

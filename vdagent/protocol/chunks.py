@@ -10,6 +10,7 @@ never reaches past the end of its message, and from the host never holds more th
 
 from __future__ import annotations
 
+from functools import cache
 from struct import Struct
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ MESSAGE = Struct("<IIQI")  # protocol, type, opaque, size
 HEADERS = Struct("<IIIIQI")  # a chunk header and the message header behind it
 PROTOCOL = 1
 MAX_CHUNK = 2048  # VD_AGENT_MAX_DATA_SIZE; binds the host's side only
+_FULL_CHUNK = CHUNK.size + MAX_CHUNK
 PORTS = 3  # the C daemon accepts 0 as well
 
 # A whole pointer message in a chunk of its own, which is how every host sends it.
@@ -115,6 +117,8 @@ class ChunkReader:
                     self._left = 0
                     stream.take_body(data[offset:stop])
                     offset = stop
+                    if size == MAX_CHUNK:
+                        offset += _take_run(data[stop:], port, stream)
                     continue
             if mouse:
                 self._sink.mouse(mouse)
@@ -149,6 +153,32 @@ class ChunkReader:
         if port >= PORTS:
             raise FramingError(f"host: a chunk for port {port}")
         self._port, self._left = port, size
+
+
+@cache
+def _headers_of(count: int) -> Struct:
+    """The headers of so many full chunks in a row."""
+    return Struct("<" + f"II{MAX_CHUNK}x" * count)
+
+
+def _take_run(data: memoryview, port: int, stream: FrameReader) -> int:
+    """Take the full chunks at the start of `data` at once, but not the last one of their message.
+
+    How many bytes they were. Every host cuts a large message like this, and a call for each chunk
+    costs more than copying it does.
+    """
+    count = min((stream.left - 1) // MAX_CHUNK, len(data) // _FULL_CHUNK)
+    if count < 2:
+        return 0
+    found, full = _headers_of(count).unpack_from(data), (port, MAX_CHUNK)
+    if found != full * count:  # a pointer event, say, has come between
+        count = next(i for i in range(count) if found[2 * i : 2 * i + 2] != full)
+        if not count:
+            return 0
+    size = count * _FULL_CHUNK
+    starts = range(CHUNK.size, size, _FULL_CHUNK)
+    stream.take_body(memoryview(b"".join([data[at : at + MAX_CHUNK] for at in starts])))
+    return size
 
 
 def headers(type_: int, size: int, port: int = ChunkPort.CLIENT_PORT) -> bytes:

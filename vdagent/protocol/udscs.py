@@ -84,27 +84,19 @@ class FileXferDisable:
     """No files for this session until it connects anew (daemon to agent)."""
 
 
-FromAgent = (
-    GuestResolution
-    | ClipboardGrab
+OfClipboard = (
+    ClipboardGrab
     | ClipboardRequest
     | ClipboardRelease
     | Clipboard
     | ClipboardBegin
     | ClipboardPart
     | ClipboardEnd
-    | FileXferStatus
-    | Skipped
 )
+FromAgent = GuestResolution | OfClipboard | FileXferStatus | Skipped
 FromDaemon = (
     MonitorsConfig
-    | ClipboardGrab
-    | ClipboardRequest
-    | ClipboardRelease
-    | Clipboard
-    | ClipboardBegin
-    | ClipboardPart
-    | ClipboardEnd
+    | OfClipboard
     | Version
     | AudioVolumeSync
     | FileXferStart
@@ -126,22 +118,10 @@ def _frame(type_: UdscsType, arg1: int = 0, arg2: int = 0, body: Buffer = b"") -
 def encode(msg: Message) -> list[Buffer]:
     """The frame of a message, as buffers to be written in order. Clipboard parts are their bytes."""
     match msg:
-        case Clipboard(selection, type_, data):
-            return _frame(UdscsType.CLIPBOARD_DATA, selection, type_, data)
-        case ClipboardBegin(selection, type_, size):
-            return [HEADER.pack(UdscsType.CLIPBOARD_DATA, selection, type_, size)]
-        case ClipboardPart(views):
-            return list(views)
         case FileXferData(_, data):
             head = msg.head()
             size = len(head) + len(data)
             return [HEADER.pack(UdscsType.FILE_XFER_DATA, 0, 0, size) + head, data]
-        case ClipboardGrab(selection, types):
-            return _frame(UdscsType.CLIPBOARD_GRAB, selection, 0, pack(f"={len(types)}I", *types))
-        case ClipboardRequest(selection, type_):
-            return _frame(UdscsType.CLIPBOARD_REQUEST, selection, type_)
-        case ClipboardRelease(selection):
-            return _frame(UdscsType.CLIPBOARD_RELEASE, selection)
         case GuestResolution(width, height, screens):
             rows = (Screen.LAYOUT.pack(s.width, s.height, s.x, s.y, s.display_id) for s in screens)
             return _frame(UdscsType.GUEST_XORG_RESOLUTION, width, height, b"".join(rows))
@@ -151,12 +131,32 @@ def encode(msg: Message) -> list[Buffer]:
             return _frame(UdscsType.FILE_XFER_DISABLE)
         case ClientDisconnected():
             return _frame(UdscsType.CLIENT_DISCONNECTED)
-        case ClipboardEnd() | Skipped():
+        case Skipped():
             return []
         case FileXferStatus():
             return _frame(UdscsType.FILE_XFER_STATUS, body=msg.encode(OURS)[:8])
-        case _:
+        case MonitorsConfig() | AudioVolumeSync() | FileXferStart() | GraphicsDeviceInfo():
             return _frame(UdscsType[msg.TYPE.name], body=msg.encode(OURS))
+        case _:
+            return _encode_clipboard(msg)
+
+
+def _encode_clipboard(msg: OfClipboard) -> list[Buffer]:
+    match msg:
+        case ClipboardPart(views):
+            return list(views)
+        case Clipboard(selection, type_, data):
+            return _frame(UdscsType.CLIPBOARD_DATA, selection, type_, data)
+        case ClipboardBegin(selection, type_, size):
+            return [HEADER.pack(UdscsType.CLIPBOARD_DATA, selection, type_, size)]
+        case ClipboardEnd():
+            return []
+        case ClipboardGrab(selection, types):
+            return _frame(UdscsType.CLIPBOARD_GRAB, selection, 0, pack(f"={len(types)}I", *types))
+        case ClipboardRequest(selection, type_):
+            return _frame(UdscsType.CLIPBOARD_REQUEST, selection, type_)
+        case ClipboardRelease(selection):
+            return _frame(UdscsType.CLIPBOARD_RELEASE, selection)
 
 
 def encode_agent_status(status: FileXferStatus) -> list[Buffer]:
@@ -180,7 +180,7 @@ def _decode_resolution(arg1: int, arg2: int, body: Buffer) -> FromAgent:
     return GuestResolution(arg1, arg2, screens)
 
 
-def _decode_clipboard(type_: int, arg1: int, arg2: int, body: Buffer) -> FromAgent:
+def _decode_clipboard(type_: int, arg1: int, arg2: int, body: Buffer) -> OfClipboard:
     """The four clipboard messages, which both ends send alike."""
     selection = arg1 & 0xFF  # the C daemon keeps 8 bits
     if type_ == UdscsType.CLIPBOARD_DATA:
@@ -231,7 +231,7 @@ _FROM_DAEMON = {
 def decode_from_daemon(type_: int, arg1: int, arg2: int, body: Buffer) -> FromDaemon:
     """What a daemon says; what it cannot mean is skipped, for there is no other daemon to turn to."""
     if type_ in _CLIPBOARD:
-        return _decode_clipboard(type_, arg1, arg2, body)  # type: ignore[return-value]
+        return _decode_clipboard(type_, arg1, arg2, body)
     if type_ == UdscsType.VERSION:
         return Version(bytes(body).split(b"\0")[0].decode("utf-8", "replace"))
     if type_ == UdscsType.FILE_XFER_DISABLE:

@@ -32,9 +32,9 @@ def build_deb(into: Path) -> Path:
     return Path(made.stdout.splitlines()[-1])
 
 
-def boot(overlay: Path, sleeps: bool = False) -> Guest:
+def boot(overlay: Path, sleeps: bool = False, password: str | None = None) -> Guest:
     """The systemd guest, without our package; what it writes goes to the new file `overlay`."""
-    return Guest(disk_root(overlay), sleeps=sleeps)
+    return Guest(disk_root(overlay), sleeps=sleeps, password=password)
 
 
 def install(guest: Guest, deb: Path) -> str:

@@ -26,6 +26,7 @@ from tests.support.processes import spawn, stop, wait_for
 from vdagent.lab import qmp
 
 AGENT_PORT = "/dev/virtio-ports/com.redhat.spice.0"
+LOCALHOST = "127.0.0.1"
 BOOT_TIMEOUT_S = 180.0
 MIGRATION_TIMEOUT_S = 120.0
 # The std VGA's memory bounds the modes bochs-drm accepts: 16 MiB, the default, ends at 1920x1080.
@@ -56,12 +57,15 @@ class Guest:
         cpus: int = 2,
         extra: Sequence[str] = (),
         sleeps: bool = False,
+        password: str | None = None,
     ) -> None:
         """Boot with `root` (default: the host's), and QEMU's `extra` arguments.
 
-        Only a machine that `sleeps` wakes up again from suspend to RAM; it takes longer to boot.
+        Only a machine that `sleeps` wakes up again from suspend to RAM; it takes longer to boot. With a
+        `password` viewers connect over TCP, and can follow a migration: spice-server tells them a port.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="guest-", dir="/tmp"))
+        self._password = password
         self._replies: dict[int, dict[str, Any]] = {}
         self._requests = 0
         self._started: list[subprocess.Popen[bytes]] = []
@@ -139,25 +143,46 @@ class Guest:
         """Have QEMU do `command` to the machine; what it returns."""
         return asyncio.run(qmp.execute(self._sockets / "qmp", command, **arguments))
 
-    def migrate(self) -> None:
-        """Go on in another QEMU; the viewers of this one are left behind."""
+    def migrate(self, seamless: bool = False) -> None:
+        """Go on in another QEMU. Viewers are left behind, but follow if it is `seamless`."""
         source, control, monitor = self._process, self._control, self._sockets / "qmp"
         target = Path(tempfile.mkdtemp(dir=self.directory))
         uri = f"unix:{target}/incoming"
         self._start(target, "-incoming", "defer")
         self.qmp("migrate-incoming", uri=uri)
-        asyncio.run(qmp.execute(monitor, "migrate", uri=uri))
+
+        def ask(command: str, **arguments: Any) -> Any:
+            return asyncio.run(qmp.execute(monitor, command, **arguments))
+
+        if seamless:
+            where = {"hostname": LOCALHOST, "port": self._spice_port}
+            ask("client_migrate_info", protocol="spice", **where)
+        ask("migrate", uri=uri)
 
         def migrated() -> bool:
-            state = asyncio.run(qmp.execute(monitor, "query-migrate"))
+            state = ask("query-migrate")
             if state["status"] == "failed":
                 raise RuntimeError(f"migration failed: {state}")
-            return bool(state["status"] == "completed")
+            done = bool(state["status"] == "completed")
+            return done and (not seamless or ask("query-spice")["migrated"])
 
         wait_for(migrated, MIGRATION_TIMEOUT_S, "the migration")
         source.kill()
         stop(source)
         control.close()
+
+    def set_password(self, password: str) -> None:
+        """From now on viewers need this one, and those that are connected have to go."""
+        words = {"protocol": "spice", "password": password, "connected": "disconnect"}
+        self.qmp("set_password", **words)
+        self._password = password
+
+    @property
+    def spice_uri(self) -> str:
+        """Where viewers connect."""
+        if self._password is None:
+            return f"spice+unix://{self._sockets}/spice"
+        return f"spice://{LOCALHOST}:{self._spice_port}?password={self._password}"
 
     def close(self) -> None:
         """Switch the machine off, hard: nothing in it is worth keeping."""
@@ -169,11 +194,10 @@ class Guest:
 
     def _start(self, sockets: Path, *more: str) -> None:
         """Start a QEMU whose sockets are in this directory; from now on it has the executor."""
-        argv = [*self._argv, *more]
+        argv = [*self._argv, *self._spice_server(), *more]
         self._process = spawn(argv, log=self.directory / "qemu.log", cwd=sockets)
         self._started.append(self._process)
         self._sockets = sockets
-        self.spice_uri = f"spice+unix://{sockets}/spice"
         self._control = socket.socket(socket.AF_UNIX)
         wait_for(self._connected, 10, "QEMU's start")
         lines = self._control.makefile("r")
@@ -194,10 +218,19 @@ class Guest:
             *("-device", "virtio-serial-pci,id=vs0"),
             *("-chardev", "socket,id=ctl,path=ctl,server=on,wait=off"),
             *("-device", "virtserialport,chardev=ctl,name=org.example.ctl"),
-            *("-spice", "unix=on,addr=spice,disable-ticketing=on,agent-mouse=on"),
             *("-chardev", "spicevmc,id=vdagent,name=vdagent"),
             *("-device", "virtserialport,chardev=vdagent,name=com.redhat.spice.0,id=vdport"),
         ]
+
+    def _spice_server(self) -> list[str]:
+        if self._password is None:
+            return ["-spice", "unix=on,addr=spice,disable-ticketing=on,agent-mouse=on"]
+        with socket.socket() as probe:
+            probe.bind((LOCALHOST, 0))
+            self._spice_port = probe.getsockname()[1]
+        where = f"addr={LOCALHOST},port={self._spice_port},password-secret=ticket"
+        ticket = f"secret,id=ticket,data={self._password}"
+        return ["-object", ticket, "-spice", f"{where},agent-mouse=on,seamless-migration=on"]
 
     def _connected(self) -> bool:
         self._alive()

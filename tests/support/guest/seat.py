@@ -71,8 +71,9 @@ class Desktop:
 
 def switch_console(guest: Guest, vt: int) -> None:
     """What Ctrl-Alt-Fn does on a text console (chvt is in a package that is not on the disk)."""
-    ioctl = f"fcntl.ioctl(open('/dev/tty0', 'w'), 0x5606, {vt})"  # VT_ACTIVATE
-    guest.output(f'python3 -I -S -c "import fcntl; {ioctl}"')
+    # VT_ACTIVATE and VT_WAITACTIVE: an X server takes its time to leave the screen to others.
+    ioctl = f"[fcntl.ioctl(open('/dev/tty0', 'w'), number, {vt}) for number in (0x5606, 0x5607)]"
+    guest.output(f'timeout 20 python3 -I -S -c "import fcntl; {ioctl}"')
 
 
 def log_in(guest: Guest, user: str, vt: int, class_: str = "user") -> Desktop:

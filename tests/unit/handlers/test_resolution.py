@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from vdagent.backends.base import Output, Rect
 from vdagent.backends.memory import MemoryDisplay
 from vdagent.errors import DesktopError
+from vdagent.handlers import resolution
 from vdagent.handlers.resolution import ResolutionHandler
 from vdagent.protocol.messages import (
     GraphicsDevice,
@@ -58,6 +60,11 @@ class Guest:
         monitors = tuple(MonitorConfig(w, h, 32, x, y) for w, h, x, y in sizes)
         self.handler.monitors(MonitorsConfig(monitors, flags))
         await settle()
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolution, "BETWEEN_S", 0.0)
 
 
 async def settle() -> None:
@@ -172,6 +179,33 @@ async def test_only_the_last_of_a_burst_counts() -> None:
     assert len(guest.display.applied) <= 10
     assert guest.display.applied[-1] == {"one": Rect(539, 400)}
     assert guest.sent[-1].width == 539
+
+
+async def test_a_dragged_window_does_not_keep_the_desktop_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resolution, "BETWEEN_S", 0.1)
+    guest = Guest()
+    await settle()
+    loop = asyncio.get_running_loop()
+    times = []
+    apply = guest.display.apply
+
+    async def timed(wanted: Mapping[str, Rect | None]) -> None:
+        times.append(loop.time())
+        await apply(wanted)
+
+    guest.display.apply = timed  # type: ignore[method-assign]
+    began = loop.time()
+    for width in range(800, 830):
+        await guest.wants((width, 600, 0, 0))
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while guest.sent[-1].width != 829:
+            await asyncio.sleep(0.01)
+    assert times[0] - began < 0.1, "the first one is not held back"
+    assert all(later - earlier > 0.09 for earlier, later in pairwise(times)), times
+    assert len(guest.sent) == len(times) + 1, "each is reported, for the pointer"
 
 
 async def test_a_fault_of_the_desktop_does_not_end_the_reports() -> None:

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from tests.unit.handlers.fakes import Clock, FakeAgent, FakeHost, FakeLogins, desktop, login
-from vdagent.handlers.clipboard_routing import ClipboardRouting
-from vdagent.handlers.file_routing import FileRouting
-from vdagent.handlers.relay import Relay
-from vdagent.handlers.sessions import Agent, Sessions
+from tests.unit.handlers.fakes import (
+    Clock,
+    FakeAgent,
+    FakeHost,
+    FakeLogins,
+    FakeTablet,
+    desktop,
+    login,
+)
 from vdagent.protocol.constants import FileXferResult as Result
 from vdagent.protocol.messages import (
     AudioVolumeSync,
@@ -22,20 +26,19 @@ from vdagent.protocol.messages import (
     FileXferStatus,
     MonitorsConfig,
 )
+from vdagent.routing import Routing
 
 TEXT, PNG = 1, 2
 
 
 class Seat:
-    """Host, clipboard, files and agent A whose session can be locked."""
+    """The daemon between a host and an agent whose session can be locked."""
 
     def __init__(self, **facts: bool) -> None:
         self.host = FakeHost()
-        self.clock = Clock()
-        self.sessions = Sessions(self._active, lambda: self.clipboard.sharing_changed())
-        self.clipboard = ClipboardRouting(self.host, self.sessions, self.clock.call_later)
-        self.files = FileRouting(self.host, self.sessions)
-        self.relay = Relay(self.host, self.sessions)
+        routing = Routing(self.host, FakeTablet, Clock().call_later, lambda a: None, lambda: None)
+        self.sessions, self.clipboard = routing.sessions, routing.clipboard
+        self.files, self.relay = routing.files, routing.relay
         self.logins = FakeLogins()
         self.sessions.track(self.logins)
         self.agent = FakeAgent()
@@ -44,13 +47,16 @@ class Seat:
         self.sessions.reported(self.agent, desktop())
         self.sit("1")
 
-    def _active(self, agent: Agent | None) -> None:
-        self.clipboard.active_changed(agent)
-        self.relay.active_changed(agent)
-
     def sit(self, key: str | None) -> None:
         self.logins.active = key
         self.sessions.decide()
+
+    def offer_both_ways(self) -> None:
+        """The guest has text in the clipboard, the client an image in the primary selection."""
+        self.clipboard.agent_grab(self.agent, grab(TEXT))
+        self.clipboard.host_grab(grab(PNG, selection=1))
+        self.host.take()
+        self.agent.take()
 
     def lock(self, locked: bool = True) -> None:
         self.login.locked = locked
@@ -126,10 +132,7 @@ def test_the_guests_offer_is_handed_on_at_unlock_also_if_it_is_the_same() -> Non
 
 def test_nothing_is_said_at_unlock_if_nothing_happened() -> None:
     seat = Seat()
-    seat.clipboard.agent_grab(seat.agent, grab(TEXT))
-    seat.clipboard.host_grab(grab(PNG, selection=1))
-    seat.host.take()
-    seat.agent.take()
+    seat.offer_both_ways()
     seat.lock()
     seat.lock(False)
     assert (seat.host.take(), seat.agent.take()) == ([], [])
@@ -149,10 +152,7 @@ def test_of_two_offers_while_locked_the_later_counts() -> None:
 
 def test_releases_while_locked_are_told_at_unlock() -> None:
     seat = Seat()
-    seat.clipboard.agent_grab(seat.agent, grab(TEXT))
-    seat.clipboard.host_grab(grab(PNG, selection=1))
-    seat.host.take()
-    seat.agent.take()
+    seat.offer_both_ways()
     seat.lock()
     seat.clipboard.agent_release(seat.agent, ClipboardRelease(0))
     seat.clipboard.host_release(ClipboardRelease(1))

@@ -40,6 +40,12 @@ def flat(events: list[Event]) -> list[Event]:
     ]
 
 
+def full_chunks(data: bytes) -> list[bytes]:
+    """A Clipboard message as its chunks."""
+    stream, size = wire.clipboard(data), wire.MAX_CHUNK + 8
+    return [stream[i : i + size] for i in range(0, len(stream), size)]
+
+
 @pytest.fixture
 def host() -> HostConnection:
     """A connection whose client can do what spice-gtk can."""
@@ -219,6 +225,27 @@ def test_larger_ones_come_in_parts(host: HostConnection, cut: int) -> None:
         parts = [e for e in events if isinstance(e, ClipboardPart)]
         assert len(parts) == len(events) - 2
         assert b"".join(b"".join(p.views) for p in parts) == data
+
+
+@pytest.mark.parametrize(
+    "between",
+    [wire.mouse(5, 6), chunk(SERVER, b""), chunk(0, bytes(20))],
+    ids=["pointer", "empty", "unknown"],
+)
+def test_something_comes_between_the_full_chunks(host: HostConnection, between: bytes) -> None:
+    data = bytes(range(251)) * 100
+    pieces = full_chunks(data)
+    for place in range(len(pieces) + 1):
+        events = feed(host, b"".join([*pieces[:place], between, *pieces[place:]]))
+        assert [e for e in events if isinstance(e, Clipboard)] == [Clipboard(0, 1, data)], place
+        pointer = [e for e in events if isinstance(e, MouseStates)]
+        assert pointer == [MouseStates([(5, 6, 0, 0)])] * (between == wire.mouse(5, 6))
+
+
+def test_a_bad_chunk_between_the_full_ones_is_noticed(host: HostConnection) -> None:
+    pieces = full_chunks(bytes(30_000))
+    events = feed(host, b"".join([*pieces[:7], u32(CLIENT, 2049), *pieces[7:]]))
+    assert [type(e) for e in events] == [Broken]
 
 
 @pytest.mark.parametrize("end", [28, 29, 35, 36, 37, 500, 2056, 2084, 2085, 4000])

@@ -19,19 +19,23 @@ from vdagent.transport.peers import Peer
 NO_SUCH_OPTION = 0xFFFF  # as on Linux before 6.5
 
 
-@pytest.fixture(params=["pidfd", "start time"], autouse=True)
+def is_old() -> bool:
+    """Whether this kernel cannot tell a peer's pidfd."""
+    one, other = socket.socketpair()
+    with one, other:
+        try:
+            os.close(one.getsockopt(socket.SOL_SOCKET, peers.SO_PEERPIDFD))
+        except OSError as error:
+            return error.errno == errno.ENOPROTOOPT
+    return False
+
+
+@pytest.fixture(
+    params=[pytest.param("pidfd", marks=pytest.mark.unless(is_old())), "start time"], autouse=True
+)
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "start time":
         monkeypatch.setattr(peers, "SO_PEERPIDFD", NO_SUCH_OPTION)
-    else:
-        one, other = socket.socketpair()
-        with one as probe, other:
-            try:
-                os.close(probe.getsockopt(socket.SOL_SOCKET, peers.SO_PEERPIDFD))
-            except OSError as error:
-                if error.errno == errno.ENOPROTOOPT:
-                    pytest.skip("this kernel does not tell a peer's pidfd")
-                raise
     return str(request.param)
 
 

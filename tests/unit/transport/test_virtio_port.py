@@ -88,6 +88,7 @@ async def test_it_waits_for_a_host_that_is_not_there_yet(tmp_path: Path) -> None
 async def test_a_lost_host_is_back_within_100_ms(tmp_path: Path) -> None:
     host, owner = HostEnd(tmp_path / "port"), Owner(tmp_path / "port")
     owner.port.open()
+    took = []
     for _ in range(3):
         stream = await host.accept()
         stream.send(b"x")
@@ -97,12 +98,13 @@ async def test_a_lost_host_is_back_within_100_ms(tmp_path: Path) -> None:
         stream.close()
         await until(lambda: len(owner.opened) > len(owner.lost))
         stream = await host.accept()
-        assert owner.opened[-1] - lost < 0.1 + 0.1  # busy machine
+        took.append(owner.opened[-1] - lost)
         stream.send(b"x")
         await until(lambda: owner.got)
         owner.got = b""
         owner.port.reopen("out of step")
         stream.close()
+    assert min(took) < 0.1, took  # a busy machine can only make it longer
     assert owner.lost.count("out of step") == 3
     owner.port.close()
     host.close()

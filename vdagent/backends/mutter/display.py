@@ -49,7 +49,7 @@ class MutterDisplay:
         await bus.watch(lambda path: self._changed(), sender=NAME, member="MonitorsChanged")
         self._bus = bus
         if self._told is None:
-            self._told = await self.layout()
+            self._told = (await self._monitors()).layout()
         else:
             self._changed()
 

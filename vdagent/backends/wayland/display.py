@@ -48,7 +48,7 @@ class WaylandDisplay:
         management = output_management(connection)
         self._management = management(connection) if management is not None else None
         await self._outputs.settle()
-        self._told = self._told or await self.layout()
+        self._told = self._told or self._layout()
 
     def deliver(self) -> None:
         """Tell of a layout that is another one than before the compositor went."""
@@ -121,14 +121,13 @@ def _plans(
     rects: Mapping[str, Rect], shown: Mapping[str, Shown], management: OutputManagement
 ) -> dict[str, Plan]:
     scales = {n: shown[n].scale if n in shown else management.scale_of(n) for n in rects}
-    sizes, possible = {}, {}
+    sizes, shapes = {}, {}
     for name, rect in rects.items():
         turned = shown[name].transform if name in shown else management.transform_of(name)
         width, height = (rect.height, rect.width) if turned & 1 else (rect.width, rect.height)
         width, height = sizes[name] = management.nearest(name, width, height)
-        shape = (height, width) if turned & 1 else (width, height)
-        possible[name] = Rect(*shape, rect.x, rect.y)
-    places = to_logical(possible, scales)
+        shapes[name] = (height, width) if turned & 1 else (width, height)
+    places = to_logical(rects, scales, shapes)
     return {name: Plan(*sizes[name], *places[name]) for name in rects}
 
 

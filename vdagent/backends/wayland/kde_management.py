@@ -61,16 +61,16 @@ class _Device:
 
         self._connection.listen(mode, {"size": size, "removed": removed})
 
-    def mode_for(self, plan: Plan) -> Any:
+    def mode_for(self, width: int, height: int) -> Any:
         """The mode of that size, the present one if possible, else the largest one that fits."""
         candidates = [*([self.current] if self.current in self.modes else []), *self.modes]
         for mode in candidates:
-            if self.modes[mode] == (plan.width, plan.height):
+            if self.modes[mode] == (width, height):
                 return mode
         fitting = {
-            mode: width * height
-            for mode, (width, height) in self.modes.items()
-            if 0 < width <= plan.width and 0 < height <= plan.height
+            mode: size[0] * size[1]
+            for mode, size in self.modes.items()
+            if 0 < size[0] <= width and 0 < size[1] <= height
         }
         return max(fitting, key=fitting.__getitem__, default=None)
 
@@ -129,13 +129,15 @@ class KdeManagement:
         return self._named()[name].transform
 
     def nearest(self, name: str, width: int, height: int) -> tuple[int, int]:
-        return width, height
+        device = self._named()[name]
+        mode = None if self._can_add(device) else device.mode_for(width, height)
+        return (width, height) if mode is None else device.modes[mode]
 
     async def apply(self, plans: Mapping[str, Plan]) -> None:
         """Switch on exactly the outputs in `plans`. Raises DesktopError if that is refused."""
         await self._add_modes(plans)
         devices = self._named()
-        modes = {name: devices[name].mode_for(plan) for name, plan in plans.items()}
+        modes = {name: devices[name].mode_for(p.width, p.height) for name, p in plans.items()}
         for name, mode in modes.items():
             if mode is None:
                 plan, listed = plans[name], ", ".join(_sizes(devices[name]))
