@@ -107,6 +107,7 @@ async def test_turned(tmp_path: Path) -> None:
         desk.compositor.run("swaymsg", f"output {HEAD} transform 90")
         await until(lambda: desk.listener.layouts, "the turn told")
         assert (await desk.outputs())[HEAD] == Rect(720, 1280)
+        assert (await desk.display.layout()).outputs[0].transform == 3  # sway counts clockwise
         await desk.display.apply({HEAD: Rect(1111, 777)})
         assert (await desk.outputs())[HEAD] == Rect(1111, 777)
         output = sway_outputs(desk)[HEAD]
@@ -122,8 +123,8 @@ async def test_scales_1_and_2_side_by_side(tmp_path: Path) -> None:
         layout = await desk.display.layout()
         assert (layout.width, layout.height) == (4000, 1600)
         assert layout.outputs[:2] == (
-            (HEAD, Rect(1000, 800, 0, 0), 2.0),
-            (SECOND, Rect(2000, 1600, 2000, 0), 1.0),
+            (HEAD, Rect(1000, 800, 0, 0), 2.0, 0),
+            (SECOND, Rect(2000, 1600, 2000, 0), 1.0, 0),
         )
         desk.listener.layouts = 0
         await desk.display.apply({HEAD: Rect(1000, 800), SECOND: Rect(2000, 1600, 1000, 0)})
@@ -248,9 +249,9 @@ def test_spaces() -> None:
     layout = describe(shown, ["off"])
     assert (layout.width, layout.height) == (4000, 1600)
     assert layout.outputs == (
-        ("coarse", Rect(1000, 800, 0, 0), 2.0),
-        ("fine", Rect(2000, 1600, 2000, 0), 1.0),
-        ("off", None, 1.0),
+        ("coarse", Rect(1000, 800, 0, 0), 2.0, 0),
+        ("fine", Rect(2000, 1600, 2000, 0), 1.0, 0),
+        ("off", None, 1.0, 0),
     )
 
 

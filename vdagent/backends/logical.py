@@ -55,7 +55,7 @@ def _output(output: Shown, left: int, top: int, finest: float) -> Output:
         scale = 1.0
     x = round((output.logical.x - left) * finest)
     y = round((output.logical.y - top) * finest)
-    return Output(output.name, Rect(output.width, output.height, x, y), scale)
+    return Output(output.name, Rect(output.width, output.height, x, y), scale, output.transform)
 
 
 def _natural(name: str) -> tuple[str, int, str]:
