@@ -266,3 +266,16 @@ async def test_a_desktop_without_outputs_gets_some_later(tmp_path: Path) -> None
                 compositor.run("swaymsg", "create_output")
                 await until(lambda: desk.listener.layouts, "the output told")
                 assert len((await desk.display.layout()).outputs) == 1
+
+
+def test_a_scale_is_read_back_as_it_was_set() -> None:
+    """Logical sizes are cut off or rounded to whole numbers; Mutter's own scales make them whole."""
+    for width, height, logical, scale in [
+        (1147, 1135, (917, 908), 1.25),
+        (927, 431, (463, 215), 2.0),
+        (1000, 777, (750, 583), 4 / 3),
+        (1920, 1080, (1096, 616), 1920 / 1096),
+    ]:
+        assert abs(Shown("one", width, height, Rect(*logical)).scale - scale) < 1e-9
+    rects = {"one": Rect(1147, 1135), "two": Rect(800, 600, 0, 1135)}
+    assert to_logical(rects, dict.fromkeys(rects, 1.25))["two"] == (0, 908)
