@@ -34,9 +34,10 @@ bench-guest: setup ## pointer and file on a real port in a full guest, beside th
 test-apt: setup ## install the .deb over spice-vdagent and back, on Debian 12, 13 and testing
 	@VDAGENT_TEST_APT=1 $(BIN)/python -m pytest tests/packaging/test_apt.py $(PYTEST_ARGS)
 
-test-c-peer: setup ## the end-to-end tests with the C peer in place of either half, and of both (5 min)
+test-c-peer: setup ## the end-to-end tests with the C peer in place of either half, and of both (7 min)
 	@for agent in c-daemon c-session c; do E2E_AGENT=$$agent $(BIN)/python -m pytest $(PYTEST_ARGS) \
-		$(addprefix tests/e2e/test_,clipboard.py connection.py files.py pointer_and_display.py) || exit 1; done
+		$(addprefix tests/e2e/test_,clipboard.py connection.py files.py pointer_and_display.py \
+		monitors.py) || exit 1; done
 
 test-newest: ## desktops and QEMU's own agent host as Debian testing has them (root, 3 GB)
 	@tests/support/in-debian.sh testing packaging/dev-setup.sh test

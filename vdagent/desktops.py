@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from .backends.base import (
@@ -104,7 +105,8 @@ async def connect(
 
 
 async def _x11(listeners: Listeners, name: str) -> Desktop:
-    from .backends.x11.desktop import connect as connect_x11
+    with _importing("X11", "xlib"):
+        from .backends.x11.desktop import connect as connect_x11
 
     clipboard, display = await connect_x11(name, *listeners.ends)
 
@@ -118,9 +120,10 @@ async def _x11(listeners: Listeners, name: str) -> Desktop:
 async def _wayland(
     compositor: str, listeners: Listeners, x_name: str | None, environment: Mapping[str, str]
 ) -> Desktop:
-    from .backends.wayland.clipboard import data_control
-    from .backends.wayland.desktop import WaylandDesktop
-    from .backends.wayland.display import output_management
+    with _importing("Wayland", "pywayland"):
+        from .backends.wayland.clipboard import data_control
+        from .backends.wayland.desktop import WaylandDesktop
+        from .backends.wayland.display import output_management
 
     wayland = WaylandDesktop(compositor, *listeners.ends)
     connection = await wayland.open()
@@ -148,9 +151,13 @@ async def _wayland(
 
 async def _mutter(listeners: Listeners, environment: Mapping[str, str]) -> MutterDesktop | None:
     """GNOME's desktop, None if this is none."""
-    from .backends.dbus import session_bus_address
-    from .backends.mutter.desktop import MutterDesktop
-
+    try:
+        with _importing("D-Bus", "dbus_next"):
+            from .backends.dbus import session_bus_address
+            from .backends.mutter.desktop import MutterDesktop
+    except DesktopError as error:
+        log.warning("desktop: whether this is GNOME cannot be told: %s", error)
+        return None
     mutter = MutterDesktop(session_bus_address(environment), *listeners.ends)
     try:
         await mutter.open()
@@ -220,6 +227,16 @@ async def _xwayland(
 def _lost(listeners: Listeners, selections: frozenset[Selection], reason: str) -> None:
     log.warning("desktop: no %s any more: %s", _names(selections), reason)
     listeners.chose(selections, "nothing", reason)
+
+
+@contextmanager
+def _importing(what: str, module: str) -> Iterator[None]:
+    """What needs another package, which an upgrade of Python or half an installation can break."""
+    try:
+        yield
+    except ImportError as error:
+        hint = f"the Python module {module} is missing or broken: install vdagent anew"
+        raise DesktopError(f"{what} cannot be used: {error}", hint) from error
 
 
 def no_data_control(environment: Mapping[str, str]) -> str:

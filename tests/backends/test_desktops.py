@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +16,14 @@ import pytest
 
 from tests.backends.desks import Listener
 from tests.backends.mutter_desks import ready
-from tests.support.compositors import kwin, mutter, sway, version
+from tests.support.app_process import AppProcess
+from tests.support.compositors import kwin, mutter, sway, version, weston
 from tests.support.xservers import xvfb
 from vdagent import desktops
 from vdagent.backends.base import Format, Selection
 from vdagent.backends.memory import MemoryClipboard
 from vdagent.backends.split import OnlyFor, SplitClipboard
-from vdagent.desktops import Listeners, connect, no_data_control
+from vdagent.desktops import ONE_WAY, Listeners, connect, no_data_control
 from vdagent.errors import DesktopError
 
 
@@ -94,6 +98,33 @@ async def test_gnome(
         ]
 
 
+@pytest.mark.before("weston", 14)
+async def test_a_compositor_without_data_control(
+    directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    with weston(directory) as compositor, contextlib.ExitStack() as stack:
+        desktop = await connect(listeners(heard), environment=compositor.environment)
+        display = compositor.environment["DISPLAY"]
+        assert [message.partition(":")[2].strip() for message in caplog.messages] == [
+            no_data_control({}),
+            "this compositor lets no program set its outputs, only read them",
+            f"CLIPBOARD and PRIMARY by XWayland at {display}; {ONE_WAY}",
+        ]
+        assert (await desktop.display.layout()).outputs == (("screen0", (1280, 720, 0, 0), 1.0),)
+        heard.contents[Selection.CLIPBOARD, Format.TEXT] = b"from the viewer"
+        desktop.clipboard.offer(Selection.CLIPBOARD, [Format.TEXT])
+        app = AppProcess("x11_app", display, directory / "app.log")
+        stack.callback(app.close)
+        async with asyncio.timeout(10):
+            while not (pasted := await app.convert(selection="CLIPBOARD", target="UTF8_STRING")):
+                await asyncio.sleep(0.01)
+        assert pasted["data"] == "from the viewer"
+        await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "from the guest"})
+        await heard.heard(Selection.CLIPBOARD, Format.TEXT)
+        assert await desktop.clipboard.read(Selection.CLIPBOARD, Format.TEXT) == b"from the guest"
+        await desktop.close()
+
+
 async def test_x11(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:
     with xvfb(directory) as server:
         desktop = await connect(listeners(heard), environment={"DISPLAY": server.display})
@@ -121,6 +152,27 @@ async def test_a_compositor_that_does_not_answer(
         desktop = await connect(listeners(heard), environment=environment)
         await desktop.close()
         assert f"X11 at {server.display}, for no compositor answers" in caplog.text
+
+
+async def test_a_broken_installation_is_explained(
+    directory: Path,
+    heard: Listener,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after an upgrade of Python, which leaves an environment's compiled modules behind."""
+    monkeypatch.setitem(sys.modules, "vdagent.backends.wayland.clipboard", None)
+    environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(directory)}
+    with pytest.raises(DesktopError, match=r"Wayland cannot be used: .*pywayland is missing"):
+        await connect(listeners(heard), environment=environment)
+    with xvfb(directory) as server:
+        environment["DISPLAY"] = server.display
+        desktop = await connect(listeners(heard), environment=environment)
+        await desktop.close()
+        assert f"X11 at {server.display}, for Wayland cannot be used" in caplog.text
+    monkeypatch.setitem(sys.modules, "vdagent.backends.x11.desktop", None)
+    with pytest.raises(DesktopError, match="X11 cannot be used"):
+        await connect(listeners(heard), environment=environment)
 
 
 async def test_no_desktop(heard: Listener) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.backends.desks import IMPATIENT, X11Desk, until, x11_desk
 from tests.support.xservers import XServer, xvfb
 from vdagent.backends.base import Buffer, Format, Selection
+from vdagent.backends.x11 import clipboard as x11_clipboard
 from vdagent.backends.x11.connection import XConnection
 from vdagent.errors import DesktopError
 
@@ -188,6 +189,36 @@ async def test_owners_that_do_not_answer_cost_their_time_only(server: XServer) -
         await desk.listener.heard(CLIPBOARD)
         with pytest.raises(DesktopError):
             await desk.clipboard.read(CLIPBOARD, PNG)
+
+
+async def test_a_program_that_is_busy_for_long_is_heard_when_it_answers(
+    server: XServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11_clipboard, "TARGETS_S", 0.3)
+    async with x11_desk(server) as desk:
+        app = desk.guest.app()
+        await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "first"})
+        await desk.listener.heard(CLIPBOARD, TEXT)
+        await app.own(selection="CLIPBOARD", contents={"image/png": "png"}, busy_s=1.2)
+        await desk.listener.heard(CLIPBOARD)
+        await desk.listener.heard(CLIPBOARD, PNG)
+        assert await desk.clipboard.read(CLIPBOARD, PNG) == b"png"
+        assert len(desk.listener.owners) == 3
+
+
+async def test_saying_late_what_there_is_and_then_nothing_costs_one_time_only(
+    server: XServer,
+) -> None:
+    async with x11_desk(server, IMPATIENT._replace(first_s=2.0)) as desk:
+        app = desk.guest.app()
+        await app.own(
+            selection="CLIPBOARD", contents={"image/png": ""}, mute=["image/png"], busy_s=1.5
+        )
+        await until(lambda: desk.clipboard._guests, "the copy seen")
+        began = time.monotonic()
+        with pytest.raises(DesktopError, match="does not answer"):
+            await desk.clipboard.read(CLIPBOARD, PNG)
+        assert time.monotonic() - began < 2.8
 
 
 async def test_a_read_right_after_a_copy_waits_for_its_targets(

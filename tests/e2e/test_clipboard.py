@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import not_with_the_c_peer, not_with_the_c_session
+from tests.e2e.conftest import not_with_the_c_daemon, not_with_the_c_session
 from tests.support.lab_guest import Guest
 from tests.support.lab_images import png
 from tests.support.processes import wait_for
@@ -123,7 +123,7 @@ def test_nothing_is_fetched_before_somebody_pastes(running: Guest) -> None:
     assert not [e for e in running.viewer.events[since:] if e["event"] == "guest-request"]
 
 
-@not_with_the_c_peer
+@not_with_the_c_daemon
 def test_a_viewer_that_never_answers_leaves_no_paste_hanging(running: Guest) -> None:
     running.viewer.do("silent")
     running.viewer.do("offer", text=TEXT)

@@ -152,6 +152,9 @@ def test_listens_on_loopback_tcp(viewer: ViewerProcess) -> None:
         (("--listen", "nowhere"), "no address"),
         (("--qemu", "/nonexistent/qemu"), "is not there"),
         (("--display-device", "nonsense"), "QEMU has ended"),
+        (("--port", "/nonexistent/port"), "no port at /nonexistent/port"),
+        (("--port", f"/tmp/{'x' * 200}"), "too long"),
+        (("--port", __file__), "is no socket"),
     ],
 )
 def test_says_in_one_sentence_what_is_wrong(option: tuple[str, ...], sentence: str) -> None:

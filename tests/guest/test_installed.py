@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.guest import installed
 from tests.support.guest.clipboard import copy_to_viewer, paste_in_guest
-from tests.support.guest.machine import Guest
+from tests.support.guest.machine import AGENT_PORT, Guest
 from tests.support.guest.tablet import BUTTONS, KEY, Tablet
 from vdagent.lab.viewer_process import ViewerProcess
 
@@ -20,6 +20,14 @@ pytestmark = pytest.mark.guest
 
 # From the executor's first word, early in the boot, to a desktop with its agent.
 DESKTOP_S = 120.0
+# Two programs of Python have to start, without KVM.
+PLUGGED_S = 20.0
+PORT = {
+    "driver": "virtserialport",
+    "chardev": "vdagent",
+    "name": "com.redhat.spice.0",
+    "id": "vdport",
+}
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +110,19 @@ def test_it_is_one_agent(guest: Guest) -> None:
     """The user unit and the autostart entry are both there; one of them serves the desktop."""
     agents = guest.output(f"pgrep -u {installed.USER} -fc 'vdagent session'").strip()
     assert agents == "1", guest.output("ps -ef")
+
+
+def test_a_port_that_is_plugged_in_after_the_login(guest: Guest, viewer: ViewerProcess) -> None:
+    """Whoever logged in without one has no agent: it ends at once where there is no port."""
+    guest.qmp("device_del", id="vdport")
+    guest.wait_until(f"[ ! -e {AGENT_PORT} ]", 10, "the port's end")
+    guest.output("systemctl stop vdagentd.socket vdagentd.service")
+    units = "vdagent.service app-vdagent@autostart.service"
+    guest.output(installed.as_user(f"systemctl --user stop {units}"))
+    running = f"pgrep -u {installed.USER} -f 'vdagent session'"
+    guest.wait_until(f"! {running}", 10, "the session agent's end")
+    since = viewer.mark()
+    guest.qmp("device_add", **PORT)
+    viewer.wait_announced(since, PLUGGED_S)
+    assert copy_to_viewer(viewer, guest, "plugged in", timeout_s=10) == "plugged in"
+    test_it_is_one_agent(guest)

@@ -219,6 +219,32 @@ def kwin(directory: Path, outputs: int = 2) -> Iterator[Compositor]:
 
 
 @contextmanager
+def weston(directory: Path) -> Iterator[Compositor]:
+    """A Weston of 1280x720 in an X server, with XWayland: 10 has neither data-control nor output management."""
+    require("weston", "Xwayland", "Xvfb")
+    runtime = directory / "weston"
+    runtime.mkdir()
+    environment = _environment(runtime) | {"WAYLAND_DISPLAY": "wl-weston"}
+    log = directory / "weston.log"
+    argv = ["weston", "--backend=x11-backend.so", "--width=1280", "--height=720", "--xwayland"]
+    argv += ["--socket=wl-weston", f"--log={log}"]
+    with xvfb(directory) as server:
+        own = {"DISPLAY": server.display}
+
+        def start() -> subprocess.Popen[bytes]:
+            output = directory / "weston.out"
+            process = _spawn_until(runtime / "wl-weston", argv, environment | own, output)
+            found = wait_for(
+                lambda: re.search(r"listening on display (:\d+)", log.read_text()), START_S
+            )
+            environment["DISPLAY"] = found[1]
+            return process
+
+        with _running(Compositor("weston", runtime, environment, start)) as compositor:
+            yield compositor
+
+
+@contextmanager
 def mutter(
     directory: Path, *monitors: str, x11: bool = False, no_monitor: bool = False
 ) -> Iterator[Compositor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 import sys
 from collections.abc import Sequence
+from time import monotonic, sleep
 from typing import Any
 
 from Xlib import X, Xatom, display
@@ -30,6 +31,7 @@ class App:
         self.window = root.create_window(0, 0, 1, 1, 0, 0, event_mask=X.PropertyChangeMask)
         self.owned: dict[int, dict[int, bytes]] = {}
         self.mute: set[int] = set()  # targets that are never answered
+        self.busy_until = 0.0
         self.incr = ""  # "stall": one increment, then nothing; "endless": never an end
         self.sending: dict[int, tuple[Any, int]] = {}  # property -> requestor, type
         self.atom = self.display.intern_atom
@@ -54,6 +56,7 @@ class App:
         contents: dict[str, str],
         mute: Sequence[str] = (),
         incr: str = "",
+        busy_s: float = 0,
     ) -> bool:
         self.owned[self.atom(selection)] = {
             self.atom(target): data.encode("latin-1") for target, data in contents.items()
@@ -62,6 +65,7 @@ class App:
         self.incr = incr
         self.window.set_selection_owner(self.atom(selection), X.CurrentTime)
         self.display.sync()
+        self.busy_until = monotonic() + busy_s
         return True
 
     def own_many(self, selection: str, target: str, count: int) -> bool:
@@ -121,6 +125,7 @@ class App:
 
     def handle(self, e: Any) -> None:
         if e.type == X.SelectionRequest and e.target not in self.mute:
+            sleep(max(0, self.busy_until - monotonic()))
             ok = self.serve(e)
             e.requestor.send_event(
                 event.SelectionNotify(

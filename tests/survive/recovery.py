@@ -20,10 +20,10 @@ from tests.support.guest.tablet import Tablet
 from vdagent.errors import HostError
 from vdagent.lab.viewer_process import ViewerProcess
 
-# How long one try may take before the next one begins, as a person's who copies again.
-TRY_S = 3.0
-# And who moves the mouse until the pointer comes along.
+# A person moves the mouse until the pointer comes along, and copies again where nothing can be pasted.
 MOVE_S = 0.1
+COPY_S = 1.5
+TRY_S = 3.0
 # Give up after this, and measure until then.
 PATIENCE_S = 45.0
 
@@ -78,30 +78,11 @@ class Served:
         x, y = 100 + number * 37 % 700, 100 + number * 53 % 450
         # Xorg's libinput driver scales to 65535 steps and rounds down: it may end a pixel short.
         off = f"$(((X - {x}) * (X - {x}) + (Y - {y}) * (Y - {y})))"
-        with self._moving(x, y):
+        steps = itertools.cycle((1, 0))
+        with _again_and_again(lambda: self.viewer.do("position", x=x + next(steps), y=y), MOVE_S):
             return self._in_guest(
                 f'eval "$(xdotool getmouselocation --shell)"; [ {off} -le 2 ]', PATIENCE_S
             )
-
-    @contextmanager
-    def _moving(self, x: int, y: int) -> Iterator[None]:
-        """The mouse goes to and fro around this place until it is enough."""
-        enough = threading.Event()
-
-        def move() -> None:
-            for step in itertools.cycle((1, 0)):
-                with suppress(HostError, TimeoutError):
-                    self.viewer.do("position", x=x + step, y=y)
-                if enough.wait(MOVE_S):
-                    return
-
-        mover = threading.Thread(target=move, daemon=True)
-        mover.start()
-        try:
-            yield
-        finally:
-            enough.set()
-            mover.join()
 
     def _tablet(self) -> bool:
         with Tablet(self.guest) as tablet:
@@ -111,9 +92,11 @@ class Served:
 
     def _to_guest(self) -> bool:
         text = f"to the guest {next(_numbers)}"
-        self.viewer.do("offer", selection="clipboard", text=text)
         pasted = '"$(timeout 2 xclip -o -selection clipboard)"'
-        return self._in_guest(f"[ {pasted} = '{text}' ]", TRY_S)
+        with _again_and_again(
+            lambda: self.viewer.do("offer", selection="clipboard", text=text), COPY_S
+        ):
+            return self._in_guest(f"[ {pasted} = '{text}' ]", PATIENCE_S)
 
     def _to_viewer(self) -> bool:
         text = f"to the viewer {next(_numbers)}"
@@ -127,6 +110,26 @@ class Served:
     def _in_guest(self, condition: str, timeout_s: float) -> bool:
         self.guest.wait_until(f"export DISPLAY={self.display}; {condition}", timeout_s)
         return True
+
+
+@contextmanager
+def _again_and_again(do: Callable[[], object], pause_s: float) -> Iterator[None]:
+    """Somebody does this until it is enough."""
+    enough = threading.Event()
+
+    def work() -> None:
+        while not enough.is_set():
+            with suppress(HostError, TimeoutError):
+                do()
+            enough.wait(pause_s)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        worker.join()
 
 
 def _repeat(what: str, attempt: Callable[[], bool], deadline: float) -> None:

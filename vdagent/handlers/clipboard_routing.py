@@ -30,9 +30,10 @@ log = logging.getLogger("clipboard")
 
 SELECTIONS = (ClipboardSelection.CLIPBOARD, ClipboardSelection.PRIMARY)
 MAX_PENDING = 256
-# Our own session agent answers within 10 s and asks no longer than that; these catch others'.
+# Our own session agent answers within 10 s and asks no longer than that; these catch others'. Such an
+# agent may be in the middle of a slow program's answer, a viewer's first byte is seen here.
 ANSWER_S = 30.0
-PASTE_S = 15.0
+PASTE_S = 11.0
 
 
 class Timer(Protocol):

@@ -16,10 +16,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from vdagent.errors import HostError, ProtocolError
+from vdagent.errors import HostError, ProtocolError, SystemFault
 from vdagent.lab.port import TX_BUFFER_SIZE
 from vdagent.lab.virtio_serial import VirtioSerial
 from vdagent.protocol.virtio_console import (
@@ -31,6 +32,8 @@ from vdagent.protocol.virtio_console import (
 )
 
 log = logging.getLogger(__name__)
+
+Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 # What a daemon has written before it left may still be in the queue; a host that does not read
 # does not keep the port open for longer than this.
@@ -92,12 +95,22 @@ class Bridge:
                 if self._number is None:
                     await self._withdraw()
                 elif self._server is None:
-                    self._path.unlink(missing_ok=True)
-                    self._server = await asyncio.start_unix_server(connected, self._path)
-                    os.chmod(self._path, 0o600)
+                    self._server = await self._listen(connected)
                     self.ready.set()
         finally:
             await self._withdraw()
+
+    async def _listen(self, connected: Connected) -> asyncio.Server:
+        """A socket where another lab's may have been, and nothing else."""
+        try:
+            if self._path.exists() and not self._path.is_socket():
+                raise SystemFault(f"{self._path} is there and is no socket", "give another --port")
+            self._path.unlink(missing_ok=True)
+            server = await asyncio.start_unix_server(connected, self._path)
+            os.chmod(self._path, 0o600)
+        except OSError as error:
+            raise SystemFault(f"no port at {self._path}: {error.strerror or error}") from None
+        return server
 
     async def _withdraw(self) -> None:
         if self._server is not None:

@@ -117,8 +117,13 @@ def serve(
 
 
 def connect(path: str) -> socket.socket:
-    """Connect to the daemon, non-blocking from then on. Raises SessionError if it is not there."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    """Connect to the daemon, non-blocking from then on. Raises SessionError if that does not work."""
+    try:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    except OSError as error:  # out of descriptors, or of memory: another time
+        raise SessionError(
+            f"session: no socket to reach the agent daemon: {error.strerror}"
+        ) from None
     connection.setblocking(False)
     try:
         connection.connect(path)

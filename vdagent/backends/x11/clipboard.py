@@ -30,7 +30,9 @@ from vdagent.backends.x11.owner import SelectionOwner
 from vdagent.backends.x11.requestor import Converted, OwnerSilent, SelectionRequestor
 from vdagent.errors import DesktopError
 
-TARGETS_S = 3.0
+# A program that is busy with what it copied says what it has only then: in the meantime it has nothing.
+TARGETS_S, BUSY_S = 3.0, 120.0
+SETTLE_S = TARGETS_S + 1.0
 HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 MAX_TARGETS = 256
 XFIXES_EVENTS = 7  # owner set, owner's window destroyed, owner's connection closed
@@ -120,15 +122,13 @@ class X11Clipboard:
 
     async def _meet(self, selection: Selection, guest: _GuestOwner) -> None:
         """Ask a new owner what it has, and report it."""
-        patience = Patience(TARGETS_S, TARGETS_S, max_bytes=1 << 20)
         atoms: list[int] = []
         try:
-            answer = await self._requestor.convert(
-                self._atom_of[selection], self._x.atom("TARGETS"), guest.time, patience
-            )
-            if answer.format == 32:
-                whole = len(answer.data) // 4 * 4  # increments before the last may be of bytes
-                atoms = list(memoryview(answer.data)[:whole].cast("I"))[:MAX_TARGETS]
+            try:
+                atoms = await self._targets(selection, guest, TARGETS_S)
+            except OwnerSilent:
+                self._listener.on_owner_changed(selection, ())
+                atoms = await self._targets(selection, guest, BUSY_S)
             names = await self._x.atom_names(atoms)
         except DesktopError as e:
             log.debug("%s: no targets: %s", selection.name, e)
@@ -138,6 +138,19 @@ class X11Clipboard:
         guest.secret = await self._is_secret(selection, guest, atom_of)
         guest.query = None
         self._listener.on_owner_changed(selection, tuple(guest.targets), guest.secret)
+
+    async def _targets(self, selection: Selection, guest: _GuestOwner, first_s: float) -> list[int]:
+        """The targets of a new owner, which has so long to begin its answer."""
+        answer = await self._requestor.convert(
+            self._atom_of[selection],
+            self._x.atom("TARGETS"),
+            guest.time,
+            Patience(first_s, TARGETS_S, max_bytes=1 << 20),
+        )
+        if answer.format != 32:
+            return []
+        whole = len(answer.data) // 4 * 4  # increments before the last may be of bytes
+        return list(memoryview(answer.data)[:whole].cast("I"))[:MAX_TARGETS]
 
     async def _is_secret(
         self, selection: Selection, guest: _GuestOwner, atom_of: dict[str, int]
@@ -162,41 +175,46 @@ class X11Clipboard:
         self._owner.release(self._atom_of[selection])
 
     async def read(self, selection: Selection, fmt: Format) -> Buffer:
-        guest = await self._settled_guest(selection)
+        loop, first_s = asyncio.get_running_loop(), self._patience.first_s
+        began = loop.time()
+        guest = await self._settled_guest(selection, first_s)
         if guest is None:
             raise DesktopError(f"no guest program owns {selection.name}")
         if fmt not in guest.targets:
             raise DesktopError(f"the owner of {selection.name} has no {fmt.value}")
         target = guest.targets[fmt]
-        answer = await self._convert(selection, guest, target)
+        left_s = max(0.0, first_s - (loop.time() - began))
+        answer = await self._convert(selection, guest, target, left_s)
         if answer.format != 8 and answer.data:
             raise DesktopError(f"the owner of {selection.name} answered with no bytes")
         # A new owner may have answered in place of this one: the listener hears first what that is.
-        await self._settled_guest(selection)
+        await self._settled_guest(selection, SETTLE_S)
         (name,) = await self._x.atom_names([target])
         return targets.decode(name, answer.data)
 
-    async def _convert(self, selection: Selection, guest: _GuestOwner, target: int) -> Converted:
+    async def _convert(
+        self, selection: Selection, guest: _GuestOwner, target: int, first_s: float
+    ) -> Converted:
         """One conversion at a time: xclip 0.13 drops the requests it gets during a transfer.
 
         Reads that waited for one that timed out fail with it, so that no wait adds up.
         """
-        loop = asyncio.get_running_loop()
+        loop, patience = asyncio.get_running_loop(), self._patience._replace(first_s=first_s)
         began = loop.time()
         async with guest.turn:
             if guest.silent_at > began:
                 raise OwnerSilent
             try:
                 return await self._requestor.convert(
-                    self._atom_of[selection], target, guest.time, self._patience
+                    self._atom_of[selection], target, guest.time, patience
                 )
             except OwnerSilent:
                 guest.silent_at = loop.time()
                 raise
 
-    async def _settled_guest(self, selection: Selection) -> _GuestOwner | None:
+    async def _settled_guest(self, selection: Selection, wait_s: float) -> _GuestOwner | None:
         """The owner, after it has said what it has if it has only just taken the selection."""
-        deadline = asyncio.get_running_loop().time() + self._patience.first_s
+        deadline = asyncio.get_running_loop().time() + wait_s
         while (guest := self._guests.get(selection)) is not None and guest.query is not None:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
