@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ..backends.base import Layout, Output, Rect
+from ..errors import DesktopError
 from ..protocol.constants import MonitorsFlag
 from ..protocol.messages import GraphicsDevice, MonitorsConfig
-from ..protocol.udscs import GuestResolution, Screen
+from ..protocol.udscs import MAX_SIDE, GuestResolution, Screen
 
 # (PCI path, index of the connector on that device) → the kernel's name for it
 FindConnector = Callable[[str, int], str | None]
@@ -103,13 +104,19 @@ def _side_by_side(rects: Mapping[str, Rect]) -> dict[str, Rect]:
 
 
 def describe(layout: Layout, displays: Displays) -> GuestResolution:
-    """The report: the viewer's outputs by display id; those that are off or missing as 0x0."""
+    """The report: the viewer's outputs by display id; those that are off or missing as 0x0.
+
+    Raises DesktopError for what no desktop can be: the report would not fit its wire.
+    """
     outputs = displays.outputs(layout)
     screens = []
     for display_id in sorted({*outputs, *displays.known_ids()}):
         output = outputs.get(display_id)
         rect = (output.rect if output is not None else None) or Rect(0, 0)
         screens.append(Screen(rect.width, rect.height, rect.x, rect.y, display_id))
+    numbers = [layout.width, layout.height, *(n for s in screens for n in (s.width, s.height))]
+    if min(numbers) < 0 or any(abs(n) > MAX_SIDE for s in screens for n in (*numbers, s.x, s.y)):
+        raise DesktopError(f"the desktop says it has {layout.width}x{layout.height} pixels")
     return GuestResolution(layout.width, layout.height, tuple(screens))
 
 

@@ -118,10 +118,10 @@ class ResolutionHandler:
     async def _report(self, display: Display) -> None:
         try:
             layout = await display.layout()
+            report = describe(layout, self._displays)
         except DesktopError as error:
             log.warning("resolution: %s", error)
             return
-        report = describe(layout, self._displays)
         if self._connected and report != self._reported:
             self._reported = report
             self._send(report)
