@@ -66,7 +66,7 @@ class Caller:
     def must_be_root(self) -> None:
         """Raises SessionError for anybody else."""
         if not self.is_root:
-            raise SessionError("control: only root may do that")
+            raise SessionError("control: only root may do that", "sudo")
 
     @property
     def behind(self) -> int:

@@ -154,7 +154,7 @@ class MemoryDisplay:
             for rect in rects.values()
         ):
             raise DesktopError("the layout was refused and is as before: it is too large")
-        self.change([Output(output.name, rects.get(output.name)) for output in self._outputs])
+        self.change([output._replace(rect=rects.get(output.name)) for output in self._outputs])
 
     async def close(self) -> None:
         self._closed = True

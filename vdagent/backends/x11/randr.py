@@ -75,7 +75,10 @@ class X11Display:
             rect = Rect(size.width, size.height)
             return Layout(size.width, size.height, (Output("screen", rect),))
         screen = await Screen.read(self._x, self._opcode)
-        outputs = tuple(Output(o.name, screen.rect_of(o)) for o in screen.outputs)
+        outputs = tuple(
+            Output(o.name, screen.rect_of(o), transform=screen.transform_of(o))
+            for o in screen.outputs
+        )
         return Layout(screen.width, screen.height, outputs)
 
     async def probe(self) -> None:
