@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from vdagent.backends.base import (
+from ..errors import DesktopError
+from .base import (
     Buffer,
     ClipboardListener,
     DisplayListener,
@@ -21,7 +22,6 @@ from vdagent.backends.base import (
     Rect,
     Selection,
 )
-from vdagent.errors import DesktopError
 
 
 class MemoryClipboard:

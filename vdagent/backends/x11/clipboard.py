@@ -17,19 +17,19 @@ from Xlib import X
 from Xlib.ext import xfixes
 from Xlib.protocol import request
 
-from vdagent.backends import mime
-from vdagent.backends.base import (
+from ...errors import DesktopError
+from .. import mime
+from ..base import (
     Buffer,
     ClipboardListener,
     Format,
     Patience,
     Selection,
 )
-from vdagent.backends.x11 import targets
-from vdagent.backends.x11.connection import XConnection
-from vdagent.backends.x11.owner import SelectionOwner
-from vdagent.backends.x11.requestor import Converted, OwnerSilent, SelectionRequestor
-from vdagent.errors import DesktopError
+from . import targets
+from .connection import XConnection
+from .owner import SelectionOwner
+from .requestor import Converted, OwnerSilent, SelectionRequestor
 
 # How often a new owner is asked, and how long it has to begin its answer: xclip 0.13 drops what it is
 # asked while somebody, say a clipboard manager, takes a large copy from it.

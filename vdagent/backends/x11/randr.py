@@ -15,11 +15,11 @@ from Xlib import X
 from Xlib.ext import randr
 from Xlib.protocol import event, request
 
-from vdagent.backends.base import DisplayListener, Layout, Output, Rect
-from vdagent.backends.x11.arrange import arrange
-from vdagent.backends.x11.connection import Extension, XConnection
-from vdagent.backends.x11.screen import Screen
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
+from ..base import DisplayListener, Layout, Output, Rect
+from .arrange import arrange
+from .connection import Extension, XConnection
+from .screen import Screen
 
 EVENTS = (
     randr.RRScreenChangeNotifyMask | randr.RRCrtcChangeNotifyMask | randr.RROutputChangeNotifyMask

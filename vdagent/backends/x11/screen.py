@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from Xlib.ext import randr
 from Xlib.protocol import request
 
-from vdagent.backends.base import Rect
-from vdagent.backends.x11.connection import XConnection
+from ..base import Rect
+from .connection import XConnection
 
 TURNS = (randr.Rotate_0, randr.Rotate_90, randr.Rotate_180, randr.Rotate_270)
 
