@@ -83,7 +83,7 @@ fuzz: setup ## fuzz every parser for TIME seconds (default 60)
 	@$(BIN)/python -m tests.fuzz --time $(or $(TIME),60)
 
 hostile: setup ## hostile peers against our programs and the C ones, as a table: docs/hostile.md
-	@$(BIN)/python -m tests.hostile --write docs/hostile.md
+	@$(BIN)/python -m tests.hostile --full --write docs/hostile.md
 
 soak: setup ## use everything at random for TIME seconds (default 60)
 	@$(BIN)/python -m tests.soak --time $(or $(TIME),60)

@@ -34,6 +34,8 @@ MAX_PER_USER = 32
 MAX_BEHIND = 1024 * 1024  # bytes that wait for somebody who does not read them
 MAX_ANSWER = 4 * 1024 * 1024
 IDLE_S = 60.0
+# A signal that comes on the way into a system call is noticed when that returns: not never.
+LOOK_UP_S = 1.0
 # What comes of taking for granted what somebody else's JSON has in it.
 NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 
@@ -66,7 +68,7 @@ class Caller:
     def must_be_root(self) -> None:
         """Raises SessionError for anybody else."""
         if not self.is_root:
-            raise SessionError("control: only root may do that")
+            raise SessionError("control: only root may do that", "sudo")
 
     @property
     def behind(self) -> int:
@@ -193,14 +195,14 @@ def conversation(
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
+        came = bytearray()
         try:
             connection.connect(path)
             with contextlib.suppress(
                 BrokenPipeError
             ):  # then the answer is there already: a refusal
                 connection.sendall(json.dumps(question).encode() + b"\n")
-            lines = connection.makefile("rb")
-            answer = json.loads(lines.readline(MAX_ANSWER))
+            answer = json.loads(_line_of(connection, came))
             if not isinstance(answer, dict):
                 raise ValueError
         except OSError as error:
@@ -210,6 +212,25 @@ def conversation(
         if not answer.get("ok"):
             raise SessionError(str(answer.get("error", "control: refused")))
         yield dict(answer)
-        connection.settimeout(None)
-        for line in lines:
+        connection.settimeout(LOOK_UP_S)
+        while True:
+            try:
+                line = _line_of(connection, came)
+            except TimeoutError:
+                continue
+            if not line:
+                return
             yield json.loads(line)
+
+
+def _line_of(connection: socket.socket, came: bytearray) -> bytes:
+    """The next line, b"" at the end; `came` is what has been read beyond the one before."""
+    while (end := came.find(b"\n")) < 0:
+        if len(came) > MAX_ANSWER:
+            raise ValueError("a line without end")
+        if not (data := connection.recv(MAX_LINE)):
+            return b""
+        came += data
+    line = bytes(came[:end])
+    del came[: end + 1]
+    return line

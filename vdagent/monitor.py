@@ -25,6 +25,8 @@ from .protocol.constants import (
 from .protocol.messages import FileXferStatus, Reply
 from .terminal import say
 
+MAX_WORDS = 300  # characters of what a viewer says of its file
+
 
 def run(
     socket_path: str, *, pointer: bool, as_json: bool, record: str | None, read: str | None
@@ -160,7 +162,8 @@ def _word(msg: Any, name: str, value: Any) -> str:
     if name == "devices":
         return " ".join(f"{d.address}={d.channel_id + d.monitor_id}" for d in value) or "none"
     if isinstance(value, bytes):
-        return " ".join(value.decode("utf-8", "replace").split())
+        words = " ".join(value.decode("utf-8", "replace").split())
+        return words if len(words) <= MAX_WORDS else f"{words[:MAX_WORDS]}…"
     return str(value)
 
 

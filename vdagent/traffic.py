@@ -21,6 +21,7 @@ from .protocol.events import Broken, Skipped
 from .protocol.udscs import GuestResolution
 
 now = time.monotonic
+MAX_NAME = 255  # of a file, as it is shown; what the session agent makes is no longer either
 
 _SELECTIONS = (ClipboardSelection.CLIPBOARD, ClipboardSelection.PRIMARY)
 _TYPES = frozenset(ClipboardType)
@@ -116,7 +117,7 @@ class Traffic:
         except ProtocolError:
             return  # the session agent refuses it
         self.transfers()  # lets go of those that have ended
-        self._transfers[msg.id] = Transfer(agent, file.name, file.size, now())
+        self._transfers[msg.id] = Transfer(agent, file.name[:MAX_NAME], file.size, now())
 
     async def comes(self, sender: Agent | None, *kinds: type) -> None:
         """Return when the next message of one of these kinds comes, None being the host."""

@@ -148,6 +148,26 @@ async def test_a_slow_reader_does_not_stop_the_loop(kind: str, tmp_path: Path) -
 
 
 @compositors
+async def test_types_that_are_no_text(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A program offers some, and asks for one without end: nothing is said, no descriptor kept."""
+    async with open_wayland_desk(kind, tmp_path, IMPATIENT) as desk:
+        app = desk.guest.app()
+        await app.own_raw(mimes=["\xff\xfe", UTF8, "\xc3"])
+        await desk.listener.heard(CLIPBOARD, TEXT)
+        assert await desk.clipboard.read(CLIPBOARD, TEXT) == b"raw"
+        desk.listener.contents[CLIPBOARD, TEXT] = b"text"
+        desk.clipboard.offer(CLIPBOARD, [TEXT])
+        await paste_when_offered(desk, CLIPBOARD, TEXT)
+        before = len(os.listdir("/proc/self/fd"))
+        await app.ask_raw(mime="\xff", count=200)
+        assert await desk.guest.paste(CLIPBOARD, TEXT) == b"text"
+        await until(lambda: len(os.listdir("/proc/self/fd")) < before + 20, "descriptors let go of")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@compositors
 async def test_a_password_is_told_to_be_one(kind: str, tmp_path: Path) -> None:
     async with open_wayland_desk(kind, tmp_path, Patience()) as desk:
         app = desk.guest.app()

@@ -22,7 +22,9 @@ from tests.support.processes import wait_for
 from tests.support.rig import Rig, program
 from tests.support.tools import require
 from vdagent.control import control_path
+from vdagent.doctor import host
 from vdagent.doctor.finding import Scope
+from vdagent.errors import SessionError
 
 CLIPBOARD_ON = "<clipboard copypaste='yes'/>"
 FILES_ON = "<filetransfer enable='yes'/>"
@@ -252,3 +254,15 @@ def test_a_frozen_viewer(tmp_path: Path) -> None:
             report = ask(lab, "--probe")
         report.says("probe", False, "viewer does not answer", "close it and open it again")
         report.fine("host: clipboard")
+
+
+def test_who_may_not_probe_is_told_who_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon's own words are those of `interop/test_status.py`."""
+
+    def refuse(*_: object) -> None:
+        raise SessionError("control: only root and users with a session agent may do that")
+
+    monkeypatch.setattr(host, "ask", refuse)
+    status = {"host": {"messages": {}, "capabilities": []}}
+    _, finding = host.run_probe(Scope("port", "socket"), status)
+    assert (finding.ok, finding.hint) == (None, "sudo vdagent doctor --probe")

@@ -17,7 +17,7 @@ from vdagent.protocol import messages as m
 from vdagent.protocol import udscs
 from vdagent.protocol.capabilities import Capabilities
 from vdagent.protocol.chunks import HEADERS, MESSAGE, headers
-from vdagent.protocol.events import Skipped
+from vdagent.protocol.events import MouseStates, Skipped
 from vdagent.protocol.host_connection import HostConnection
 from vdagent.protocol.udscs_connection import UdscsConnection
 from vdagent.routing import Routing
@@ -91,6 +91,7 @@ class Agent:
     def __init__(self, number: int) -> None:
         self.desktop: udscs.GuestResolution | None = None
         self.pointer_scales: dict[int, float] = {}
+        self.pointer_transforms: dict[int, int] = {}
         self.offers: dict[int, tuple[int, ...]] = {}
         self.login: Login | None = Login(str(number), is_user=True)
         self.ours, self.theirs = UdscsConnection.for_daemon(), UdscsConnection.for_agent()
@@ -140,8 +141,25 @@ class Machine:
 
     def host_says(self, data: bytes) -> None:
         if self.host.connection is not None:
-            self.routing.from_host(self.host.connection.receive_data(memoryview(data)))
+            for event in self.host.connection.receive_data(memoryview(data)):
+                if isinstance(event, MouseStates):
+                    self.moved(event)
+                else:
+                    self.routing.from_host([event])
         self.settle()
+
+    def moved(self, event: MouseStates) -> None:
+        """Each state of a display that there is comes to the tablet, and none beside the desktop."""
+        tablet, active = self.routing.mouse.pointer, self.routing.sessions.active
+        before = len(tablet.states) if isinstance(tablet, FakeTablet) else 0
+        self.routing.from_host([event])
+        if isinstance(tablet, FakeTablet) and active is not None and active.desktop is not None:
+            there = {s.display_id for s in active.desktop.screens if s.width > 0 and s.height > 0}
+            meant = sum(display in there for *_, display in event.states)
+            played = tablet.states[before:]
+            check(len(played) == meant, "a pointer event is lost")
+            width, height = tablet.size
+            check(all(0 <= x < width and 0 <= y < height for x, y, _ in played), "beside it")
 
     def agent_says(self, number: int, data: bytes) -> None:
         agent = self.agents[number]
@@ -162,6 +180,8 @@ class Machine:
         files = self.routing.files.count
         check(self.clock.running <= 512 and files <= 128, "questions without end")
         check(not clipboard.guest_owned & clipboard.client_offers.keys(), "two owners")
+        for offers in (clipboard.client_offers, *(agent.offers for agent in self.agents)):
+            check(len(offers) <= 2 and all(len(o) <= 256 for o in offers.values()), "memory")
 
 
 def daemon(data: bytes) -> None:

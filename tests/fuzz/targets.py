@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from tests.fuzz import contents, in_memory, wires, x11_program
+from tests.fuzz import contents, in_memory, wayland_compositor, wires, x11_program
 
 # What is said of such bytes is no finding, and would fill the log of a run.
 logging.getLogger().addHandler(logging.NullHandler())
@@ -28,6 +28,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         x11_program.x11_properties,
         x11_program.x11_events,
         contents.x11_targets,
+        wayland_compositor.wayland_events,
         contents.wayland_types,
         contents.user_dirs,
         contents.control_questions,

@@ -35,8 +35,9 @@ Ours served on {served} times of {all}, C {served_c}.
 Other peers are hostile in tests of their own, which the C programs cannot take part in: a wrong user or
 a recycled process id on the session socket (`tests/interop/test_admission.py`,
 `tests/unit/transport/test_peers.py`), Wayland programs that never read their pipe
-(`tests/backends/test_wayland_clipboard.py`), a logind that lies or hangs and strangers who speak in its
-name (`tests/backends/test_logind.py`).
+(`tests/backends/test_wayland_clipboard.py`), D-Bus services that lie (`tests/backends/test_logind.py`,
+`test_notifications.py`, `test_mutter_display.py`), and daemons that answer the commands with nonsense
+(`tests/unit/test_terminal.py`).
 """
 
 DAEMON = test_daemon.ATTACKS

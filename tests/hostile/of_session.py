@@ -157,7 +157,7 @@ def floods_with_connections(rig: Rig, agent: Agent) -> None:
 
 
 def floods_with_grabs(rig: Rig, agent: Agent) -> None:
-    """Grabs of 200 types without end, which the host all reads."""
+    """A gigabyte of grabs (32 MiB in `make test`), which the host all reads."""
     grabs = frame(Uds.GRAB, 0, 0, u32(*range(1, 201))) * 64
     rest, left, host = memoryview(grabs), GRABS, rig.host.stream
     last = time.monotonic()

@@ -115,6 +115,18 @@ def test_types_without_a_name_and_hostile_sizes(rig: Rig) -> None:
     assert selection["types"] == ["77", "utf8_text"] and selection["sizes"] == {}
 
 
+def test_files_whose_names_have_no_end(rig: Rig) -> None:
+    """As many as there can be at once; the status stays one that can be read."""
+    agent = rig.ready()
+    for id_ in range(128):
+        body = b"[vdagent-file-xfer]\nname=" + b"x" * 60_000 + b"\nsize=1000\n"
+        rig.host.send(message(Port.FILE_START, u32(id_) + body))
+        agent.until(Uds.FILE_START)
+    found = status(rig.socket)
+    assert [len(file["name"]) for file in found["transfers"]] == [255] * 128
+    assert len(json.dumps(found)) < 100_000
+
+
 def test_a_file_on_its_way(rig: Rig) -> None:
     agent = rig.ready()
     body = b"[vdagent-file-xfer]\nname=plan\\s\x1b[31mB.pdf\nsize=1000\n"

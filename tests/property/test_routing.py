@@ -2,7 +2,8 @@
 """Does the clipboard of one viewer and several sessions stay one clipboard, in any order of events?
 
 A model of the viewer and of each session keeps what it was told. At any time the viewer and the session
-at the seat must believe the same; at the end everybody who asked must have got exactly one answer.
+at the seat must believe the same; at the end everybody who asked must have got exactly one answer. Beside
+that the pointer moves, files come, and everybody floods.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, FakeTablet, desktop
 from vdagent.backends.base import Login
-from vdagent.handlers.clipboard_routing import ANSWER_S, PASTE_S
+from vdagent.handlers.clipboard_routing import ANSWER_S, MAX_PENDING, PASTE_S
+from vdagent.handlers.policy import MAX_TRANSFERS
 from vdagent.protocol.capabilities import NO_CAPABILITIES
+from vdagent.protocol.events import MouseStates
 from vdagent.protocol.messages import (
     AnnounceCapabilities,
     ClientDisconnected,
@@ -28,6 +31,9 @@ from vdagent.protocol.messages import (
     ClipboardPart,
     ClipboardRelease,
     ClipboardRequest,
+    FileXferData,
+    FileXferStart,
+    FileXferStatus,
 )
 from vdagent.routing import Routing
 
@@ -35,6 +41,7 @@ selections = st.sampled_from([0, 1])
 types = st.sampled_from([(1,), (2,), (1, 2)])
 numbers = st.integers(0, 2)
 PART = ClipboardPart([memoryview(b"all of it")])
+FLOOD = MAX_PENDING + 44
 
 Key = tuple[int, int]  # selection, type
 
@@ -47,6 +54,7 @@ class Party:
         self.others: dict[int, tuple[int, ...]] = {}
         self.waits: Counter[Key] = Counter()
         self.asked: list[Key] = []
+        self.files: set[int] = set()  # the viewer's, that have not ended
 
     def copies(self, selection: int, offered: tuple[int, ...]) -> None:
         self.own[selection] = offered
@@ -67,6 +75,9 @@ class Party:
                 self.waits[key] -= 1
             case ClientDisconnected():
                 self.others.clear()
+            case FileXferStatus(id_, result) if result:
+                assert id_ in self.files, f"{msg} ends nothing"
+                self.files.remove(id_)
 
 
 class Session(Party):
@@ -91,10 +102,15 @@ class OneClipboard(RuleBasedStateMachine):
         self.sessions = self.routing.sessions
         self.viewer: Party | None = None
         self.there: list[Session] = []
-        self.made = 0
+        self.made = self.started = 0
 
     def _screens_changed(self) -> None:
-        self.host.is_open = self.sessions.active is not None
+        active = self.sessions.active
+        self.host.is_open = active is not None
+        if active is not None and active.desktop is not None:
+            self.routing.mouse.show(active.desktop)
+        else:
+            self.routing.mouse.hide()
 
     # -- inside the model ------------------------------------------------------------------------
 
@@ -104,7 +120,8 @@ class OneClipboard(RuleBasedStateMachine):
                 self.viewer.hear(msg)
         for session in self.there:
             for msg in session.agent.take():
-                session.hear(msg)
+                if not isinstance(msg, FileXferStatus):  # of the viewer, who has given it up
+                    session.hear(msg)
 
     def session_of(self, agent: Any) -> Session | None:
         return next((s for s in self.there if s.agent is agent), None)
@@ -139,7 +156,7 @@ class OneClipboard(RuleBasedStateMachine):
         self.made += 1
         self.there.append(session)
         self.sessions.add(session.agent)
-        self.routing.from_agent(session.agent, [desktop()])
+        self.routing.from_agent(session.agent, [desktop(1024 + self.made, 768)])
         self.questions_of(old)
         self.settle()
 
@@ -272,6 +289,59 @@ class OneClipboard(RuleBasedStateMachine):
             self.routing.from_host([Clipboard(selection, type_, b"data")])
         self.settle()
 
+    @precondition(lambda self: self.viewer and self.active)
+    @rule(selection=selections, type_=st.sampled_from([1, 2]))
+    def the_viewer_pastes_without_end(self, selection: int, type_: int) -> None:
+        for _ in range(FLOOD):
+            self.the_viewer_pastes(selection, type_)
+
+    @precondition(lambda self: self.sharing)
+    @rule(selection=selections, type_=st.sampled_from([1, 2]))
+    def a_guest_pastes_without_end(self, selection: int, type_: int) -> None:
+        assert self.sharing is not None
+        for _ in range(FLOOD):
+            self.a_guest_pastes(self.there.index(self.sharing), selection, type_)
+
+    # -- pointer and files -----------------------------------------------------------------------
+
+    @precondition(lambda self: self.active)
+    @rule(x=st.integers(0, 1 << 32), y=st.integers(0, 1 << 32), buttons=st.integers(0, 255))
+    def the_pointer_moves(self, x: int, y: int, buttons: int) -> None:
+        self.routing.from_host([MouseStates([(x, y, buttons, 0)])])
+        tablet, active = self.routing.mouse.pointer, self.sessions.active
+        assert isinstance(tablet, FakeTablet) and active is not None and active.desktop is not None
+        assert tablet.size == (active.desktop.width, active.desktop.height)
+        assert tablet.states[-1] == (min(x, tablet.size[0] - 1), min(y, 767), buttons)
+
+    @precondition(lambda self: self.viewer and self.active)
+    @rule(count=st.sampled_from([1, 3, MAX_TRANSFERS + 10]))
+    def files_are_dropped(self, count: int) -> None:
+        assert self.viewer is not None
+        for _ in range(count):
+            self.started += 1
+            self.viewer.files.add(self.started)
+            start = FileXferStart(self.started, b"what it is")
+            self.routing.from_host([start, FileXferData(self.started, b"the beginning")])
+        self.settle()
+
+    @precondition(lambda self: self.there and self.started)
+    @rule(n=numbers, back=st.integers(0, 5), result=st.integers(0, 7))
+    def a_session_speaks_of_a_file(self, n: int, back: int, result: int) -> None:
+        """Of its own or of another's."""
+        agent, id_ = self.there[n % len(self.there)].agent, self.started - back
+        is_its = self.routing.files.receivers.get(id_) is agent
+        self.routing.from_agent(agent, [FileXferStatus(id_, result)])
+        if not is_its:
+            assert not self.host.sent, "another session's word counts"
+        self.settle()
+
+    @precondition(lambda self: self.viewer and self.viewer.files)
+    @rule()
+    def the_viewer_gives_a_file_up(self) -> None:
+        assert self.viewer is not None
+        self.routing.from_host([FileXferStatus(self.viewer.files.pop(), 1)])
+        self.settle()
+
     @rule()
     def time_passes(self) -> None:
         self.clock.advance(ANSWER_S + PASTE_S)
@@ -292,6 +362,18 @@ class OneClipboard(RuleBasedStateMachine):
     @invariant()
     def one_owner(self) -> None:
         assert not self.routing.clipboard.guest_owned & self.routing.clipboard.client_offers.keys()
+
+    @invariant()
+    def every_file_has_its_receiver(self) -> None:
+        receivers = self.routing.files.receivers
+        assert receivers.keys() == (self.viewer.files if self.viewer else set())
+
+    @invariant()
+    def memory_is_bounded(self) -> None:
+        assert self.clock.running <= 2 * MAX_PENDING
+        assert self.routing.files.count <= MAX_TRANSFERS
+        offers = [self.routing.clipboard.client_offers, *(s.agent.offers for s in self.there)]
+        assert all(len(offered) <= 2 for offered in offers)
 
     @invariant()
     def viewer_and_session_agree(self) -> None:

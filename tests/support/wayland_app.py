@@ -24,6 +24,13 @@ from vdagent.backends.wayland.generated.wlr_data_control_unstable_v1 import Zwlr
 MANAGERS = {m.name: m for m in (ZwlrDataControlManagerV1, ExtDataControlManagerV1)}
 
 
+class Raw(str):
+    """Bytes, one a character: pywayland sends text as UTF-8."""
+
+    def encode(self, *_: str) -> bytes:
+        return super().encode("latin-1")
+
+
 class App:
     """One guest program: its connection, and what it owns."""
 
@@ -105,6 +112,34 @@ class App:
             self.sources[f"{selection} {number}"] = source
             self.devices[0].set_selection(source)
             self.display.flush()
+        self.display.roundtrip()
+        return True
+
+    def own_raw(self, mimes: Sequence[str]) -> bool:
+        """Copy under types that may be any bytes."""
+        source = self.manager.create_data_source()
+        for mime in mimes:
+            source.offer(Raw(mime))
+        source.dispatcher["send"] = lambda proxy, mime, fd: (os.write(fd, b"raw"), os.close(fd))[1]
+        self.sources["raw"] = source
+        self.devices[0].set_selection(source)
+        self.display.roundtrip()
+        return True
+
+    def ask_raw(self, mime: str, count: int) -> bool:
+        """Paste as a type of any bytes, whether it is offered or not, so many times."""
+        selected: list[Any] = []
+        device = self.manager.get_data_device(self.seats[0])
+        offers: list[Any] = []  # pywayland knows only those that are kept
+        device.dispatcher["data_offer"] = lambda proxy, offer: offers.append(offer)
+        device.dispatcher["selection"] = lambda proxy, offer: selected.append(offer)
+        self.display.roundtrip()
+        for _ in range(count):
+            reading, writing = os.pipe()
+            selected[-1].receive(Raw(mime), writing)
+            self.display.flush()
+            os.close(writing)
+            os.close(reading)
         self.display.roundtrip()
         return True
 

@@ -27,6 +27,9 @@ log = logging.getLogger("clipboard")
 
 # A viewer asks for one thing at a time; more than these at once is a flood.
 MAX_READS = 64
+# An owner that hands over a byte now and then keeps its place no longer than that; the daemon gives up
+# sooner.
+READ_S = 60.0
 # A daemon that is not ours passes nothing on before it has all of a message.
 FOREIGN_DAEMON_FIRST_S = 30.0
 
@@ -181,12 +184,15 @@ class ClipboardHandler:
         data: Buffer = b""
         try:
             if self._backend is not None:
-                data = await self._backend.read(selection, fmt)
+                async with asyncio.timeout(READ_S):
+                    data = await self._backend.read(selection, fmt)
             if not self._may_leave(selection, type_, len(data)):
                 log.info("clipboard: %d bytes stay in the guest, as configured", len(data))
                 data = b""
         except DesktopError as error:
             log.info("clipboard: nothing to paste for the viewer: %s", error)
+        except TimeoutError:
+            log.info("clipboard: nothing to paste for the viewer within %.0f s", READ_S)
         finally:  # after a fault of our own, too: the viewer would wait for ever
             if self._connected:
                 self._send(m.Clipboard(selection, type_, data))

@@ -235,12 +235,15 @@ class ClipboardRouting:
 
     def agent_release(self, agent: Agent, msg: ClipboardRelease) -> None:
         agent.offers.pop(msg.selection, None)
-        if agent is self._sessions.active and msg.selection in self.guest_owned:
-            if self._sessions.sharing is None:
+        if agent is not self._sessions.active:
+            return
+        if self._sessions.sharing is None:
+            # What the client has counts again: it never heard of a copy behind the lock screen.
+            if msg.selection in self.guest_owned or msg.selection in self._late:
                 self._late[msg.selection] = False
-            else:
-                self.guest_owned.discard(msg.selection)
-                self._host.send(msg)
+        elif msg.selection in self.guest_owned:
+            self.guest_owned.discard(msg.selection)
+            self._host.send(msg)
 
     # -- who is there ----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from ..backends.base import Display, Rect
 from ..errors import DesktopError
 from ..protocol.messages import GraphicsDeviceInfo, MonitorsConfig
 from ..protocol.udscs import GuestResolution, Message
-from .displays import Displays, FindConnector, arrange, describe, pointer_scales
+from .displays import Displays, FindConnector, arrange, describe, pointer_scales, pointer_transforms
 
 log = logging.getLogger("resolution")
 
@@ -31,10 +31,10 @@ class ResolutionHandler:
     def __init__(
         self,
         send: Callable[[Message], None],
-        tell_scales: Callable[[Mapping[int, float]], None],
+        tell_pointing: Callable[[Mapping[int, float], Mapping[int, int]], None],
         find_connector: FindConnector,
     ) -> None:
-        self._send, self._tell_scales = send, tell_scales
+        self._send, self._tell_pointing = send, tell_pointing
         self._displays = Displays(find_connector)
         self._display: Display | None = None
         self._connected = False
@@ -118,15 +118,17 @@ class ResolutionHandler:
     async def _report(self, display: Display) -> None:
         try:
             layout = await display.layout()
+            report = describe(layout, self._displays)
         except DesktopError as error:
             log.warning("resolution: %s", error)
             return
-        report = describe(layout, self._displays)
         if self._connected and report != self._reported:
             self._reported = report
             self._send(report)
         if self._connected:
-            self._tell_scales(pointer_scales(layout, self._displays))
+            self._tell_pointing(
+                pointer_scales(layout, self._displays), pointer_transforms(layout, self._displays)
+            )
 
     def close(self) -> None:
         """Stop working."""

@@ -11,6 +11,7 @@ import pytest
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.memory import MemoryClipboard
 from vdagent.errors import DesktopError
+from vdagent.handlers import clipboard
 from vdagent.handlers.clipboard import FOREIGN_DAEMON_FIRST_S, MAX_READS, ClipboardHandler
 from vdagent.protocol.messages import (
     ClientDisconnected,
@@ -123,6 +124,29 @@ async def test_a_flood_of_requests_is_answered() -> None:
     assert guest.sent == [Clipboard(0, TEXT, b"")] * 3
     await asyncio.sleep(0.1)
     assert len(guest.sent) == MAX_READS + 3
+
+
+async def test_an_owner_that_drips_does_not_keep_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte in time, and never the last."""
+    monkeypatch.setattr(clipboard, "READ_S", 0.1)
+    guest = Guest()
+    await guest.copies(Format.TEXT)
+    guest.take()
+
+    async def drip(selection: Selection, fmt: Format) -> bytes:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(guest.desktop, "read", drip)
+    for _ in range(MAX_READS):
+        guest.handler.request(ClipboardRequest(0, TEXT))
+    async with asyncio.timeout(10):
+        while len(guest.sent) < MAX_READS:
+            await asyncio.sleep(0.01)
+    assert guest.take() == [Clipboard(0, TEXT, b"")] * MAX_READS
+    monkeypatch.undo()
+    guest.handler.request(ClipboardRequest(0, TEXT))
+    await settle()
+    assert guest.sent == [Clipboard(0, TEXT, b"text")]
 
 
 async def test_an_owner_that_exits_releases() -> None:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from vdagent.backends.base import Layout, Output, Rect
+from vdagent.errors import DesktopError
 from vdagent.handlers.displays import Displays, arrange, describe
 from vdagent.protocol.messages import GraphicsDevice, MonitorConfig, MonitorsConfig
 from vdagent.protocol.udscs import Screen
@@ -83,3 +86,12 @@ def test_monitors_that_are_off_leave_their_number() -> None:
     config = MonitorsConfig((off, MonitorConfig(800, 600), off, MonitorConfig(640, 480, 32, 800)))
     outputs = displays().outputs(layout("a", "b", "c", "d"))
     assert arrange(config, outputs) == {"b": Rect(800, 600), "d": Rect(640, 480, 800, 0)}
+
+
+@pytest.mark.parametrize(
+    "rect", [Rect(1 << 31, 9), Rect(-1, 9), Rect(9, 9, 1 << 31, 0), Rect(9, 9, 0, -(1 << 31))]
+)
+def test_a_desktop_that_nobody_can_have_is_not_reported(rect: Rect) -> None:
+    """It would not fit the wire."""
+    with pytest.raises(DesktopError, match="100x100 pixels"):
+        describe(Layout(100, 100, (Output("DP-1", rect),)), Displays(lambda *_: None))

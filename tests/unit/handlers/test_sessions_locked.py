@@ -175,6 +175,19 @@ def test_a_clients_offer_that_came_and_went_leaves_the_guests() -> None:
     assert seat.agent.take() == []
 
 
+def test_a_guests_offer_that_came_and_went_leaves_the_clients() -> None:
+    """The viewer never heard of it and still owns the selection, but the desktop has nothing of it now."""
+    seat = Seat()
+    seat.clipboard.host_grab(grab(TEXT))
+    seat.lock()
+    seat.clipboard.agent_grab(seat.agent, grab(PNG))
+    seat.clipboard.agent_release(seat.agent, ClipboardRelease(0))
+    seat.agent.take()
+    seat.lock(False)
+    assert seat.agent.take() == [grab(TEXT)]
+    assert seat.host.take() == []
+
+
 def test_a_client_that_comes_while_locked_is_offered_the_guests_at_unlock() -> None:
     seat = Seat()
     seat.clipboard.agent_grab(seat.agent, grab(TEXT))

@@ -2,8 +2,9 @@
 """How do we talk to a compositor on the asyncio loop, and how do we learn that it has gone?
 
 A thin layer over pywayland for what it leaves open (seen with 0.4.19): the interpreter crashes at
-exit without `disconnect`, exceptions in callbacks go to stderr, and an object made by an event
-belongs to whichever display has the oldest registry.
+exit without `disconnect`, exceptions in callbacks go to stderr, an object made by an event belongs to
+whichever display has the oldest registry, and an event with a text that is not UTF-8, which any program
+can cause, is a traceback on stderr and a file descriptor that stays open.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pywayland import ffi
+from pywayland import ffi, lib
 from pywayland.client.display import Display
 from pywayland.protocol_core.interface import Interface
 from pywayland.protocol_core.proxy import Proxy
+from pywayland.scanner.argument import ArgumentType
 
 from ...errors import DesktopError
 
@@ -37,6 +39,33 @@ class Global(NamedTuple):
     number: int
     interface: str
     version: int
+
+
+class _Event:
+    """One of pywayland's events, whose texts may be any bytes."""
+
+    def __init__(self, event: Any) -> None:
+        self._event = event
+
+    def c_to_arguments(self, arguments: Any) -> list[Any]:
+        """What the callback gets."""
+        try:
+            return list(self._event.c_to_arguments(arguments))
+        except UnicodeDecodeError:
+            kinds = [argument.argument_type for argument in self._event.arguments]
+            return [_READ[kind](arguments[number]) for number, kind in enumerate(kinds)]
+
+
+# The kinds of arguments that there are beside a text; no event has an object as well.
+_READ: dict[ArgumentType, Callable[[Any], Any]] = {
+    ArgumentType.Int: lambda argument: argument.i,
+    ArgumentType.Uint: lambda argument: argument.u,
+    ArgumentType.Fixed: lambda argument: lib.wl_fixed_to_double(argument.f),
+    ArgumentType.FileDescriptor: lambda argument: argument.h,
+    ArgumentType.String: lambda argument: (
+        ffi.string(argument.s).decode("utf-8", "replace") if argument.s != ffi.NULL else None
+    ),
+}
 
 
 class WaylandConnection:
@@ -93,8 +122,10 @@ class WaylandConnection:
 
     def listen(self, proxy: Proxy[Any], callbacks: Mapping[str, Callback]) -> None:
         """Call `callbacks` at the events of `proxy`, with the event's arguments."""
+        dispatcher: Any = proxy.dispatcher
+        dispatcher.messages = [_Event(event) for event in proxy.interface.events]
         for event, callback in callbacks.items():
-            proxy.dispatcher[event] = self._guarded(event, callback)
+            dispatcher[event] = self._guarded(event, callback)
 
     def _guarded(self, event: str, callback: Callback) -> Callable[..., None]:
         def call(proxy: Proxy[Any], *arguments: Any) -> None:

@@ -48,6 +48,9 @@ class _WlOutput:
         if flags & CURRENT:
             self.mode = width, height
 
+    def on_scale(self, scale: int) -> None:
+        self.scale = max(scale, 1)
+
     def shown(self) -> Shown:
         width, height = self.mode[::-1] if self.transform & 1 else self.mode
         size = self.logical_size or (width // self.scale, height // self.scale)
@@ -80,7 +83,7 @@ class Outputs:
             {
                 "geometry": output.on_geometry,
                 "mode": output.on_mode,
-                "scale": partial(setattr, output, "scale"),
+                "scale": output.on_scale,
                 "name": partial(setattr, output, "name"),
                 "done": partial(self._done, output),
             },

@@ -79,7 +79,7 @@ class WlrManagement:
     def __init__(self, connection: WaylandConnection) -> None:
         self._connection = connection
         self._serial = 0
-        self._heads: list[_Head] = []
+        self._heads: dict[Any, _Head] = {}
         self._sway = os.environ.get("SWAYSOCK")
         (manager, *_) = connection.find(ZwlrOutputManagerV1)
         self._any_width = manager.version >= ANY_WIDTH_SINCE
@@ -93,15 +93,17 @@ class WlrManagement:
         return bool(connection.find(ZwlrOutputManagerV1))
 
     def _on_head(self, proxy: Any) -> None:
-        head = _Head(self._connection, proxy)
-        self._heads.append(head)
-        self._connection.listen(proxy, {"finished": partial(self._heads.remove, head)})
+        self._heads[proxy] = _Head(self._connection, proxy)
+        self._connection.listen(proxy, {"finished": partial(self._forget, proxy)})
+
+    def _forget(self, proxy: Any) -> None:
+        self._heads.pop(proxy, None)
 
     def names(self) -> list[str]:
-        return [head.name for head in self._heads]
+        return [head.name for head in self._heads.values()]
 
     def _head(self, name: str) -> _Head | None:
-        return next((head for head in self._heads if head.name == name), None)
+        return next((head for head in self._heads.values() if head.name == name), None)
 
     def scale_of(self, name: str) -> float:
         head = self._head(name)
@@ -155,7 +157,7 @@ class WlrManagement:
             configuration,
             {event: partial(answer.set_result, event) for event in (SUCCEEDED, FAILED, CANCELLED)},
         )
-        for head in self._heads:
+        for head in self._heads.values():
             if head.name in plans:
                 _configure(configuration.enable_head(head.proxy), head, plans[head.name])
             else:
