@@ -8,10 +8,11 @@ import os
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,37 @@ def test_a_host_that_does_not_read_holds_nobody_else(rig: Rig) -> None:
     other = rig.agent()
     assert other.fence() is not None
     wait_for(lambda: "left" in rig.log.read_text(), what="the dead one is noticed")
+
+
+def a_file(rig: Rig, agent: Agent) -> tuple[bytes, bytes]:
+    """The host begins to send a large file; what it says first, and then again and again."""
+    key_file = b"[vdagent-file-xfer]\nname=a\nsize=1000000000\n\0"
+    rig.host.send(wire.message(Port.FILE_START, u32(7) + key_file))
+    agent.until(Uds.FILE_START)
+    return b"", wire.message(Port.FILE_DATA, struct.pack("<IQ", 7, 65536) + bytes(65536))
+
+
+def a_paste(rig: Rig, agent: Agent) -> tuple[bytes, bytes]:
+    agent.say(Uds.REQUEST, 0, 1)
+    rig.host.until(Port.REQUEST)
+    first = chunk(CLIENT, header(Port.CLIPBOARD, 200 << 20) + u32(0, 1) + bytes(2020))
+    return first, chunk(CLIENT, bytes(2048)) * 64
+
+
+@pytest.mark.parametrize(("content", "mib"), [(a_file, 1), (a_paste, 16)])
+def test_a_slow_session_slows_the_port_down_and_does_not_stop_it(
+    rig: Rig, content: Callable[[Rig, Agent], tuple[bytes, bytes]], mib: int
+) -> None:
+    """The pointer is behind what the session has not taken: as little of it as there can be."""
+    agent = rig.ready()
+    first, more = content(rig, agent)
+    rig.host.send(first)
+    taken = rig.host.stream.flood(more)
+    assert taken < (mib << 20) + (2 << 20)  # and what the sockets hold
+    # As much as the agent's socket holds may go by before the daemon notices.
+    agent.read(1 << 20)
+    assert rig.host.stream.flood(more) > 100_000
+    assert rig.daemon.poll() is None
 
 
 def test_what_a_viewer_can_do_is_said_once(rig: Rig) -> None:
