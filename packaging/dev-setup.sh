@@ -18,7 +18,7 @@ deb="build-essential python3-pip python3-venv debhelper dh-python pybuild-plugin
 # The C peer, X servers and Wayland compositors, sound and D-Bus, what a guest is booted from, and
 # what packages are checked with.
 test="spice-vdagent xserver-xorg-core xserver-xorg-video-dummy xserver-xorg-input-libinput
-    sway kwin-wayland mutter weston xwayland twm wl-clipboard wlr-randr gsettings-desktop-schemas
+    sway kwin-wayland mutter weston xwayland xserver-xephyr twm wl-clipboard wlr-randr gsettings-desktop-schemas
     dbus python3-dbusmock pulseaudio libpulse0 pipewire pipewire-pulse wireplumber pulseaudio-utils
     busybox-static qemu-utils mmdebstrap debian-archive-keyring e2fsprogs kmod udev strace zstd systemd
     util-linux lintian mandoc man-db

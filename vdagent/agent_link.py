@@ -71,6 +71,11 @@ class AgentLink:
         return self.facts.pointer_scales
 
     @property
+    def pointer_transforms(self) -> Mapping[int, int]:
+        """Of its displays; 0 for those that are not in it."""
+        return self.facts.pointer_transforms
+
+    @property
     def is_gone(self) -> bool:
         """Whether its connection has ended."""
         return self._gone

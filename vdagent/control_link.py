@@ -21,6 +21,8 @@ WAITS_S = (0.3, 0.5, 1.0, 2.0, 4.0)
 MISSED = {
     "pointer_scales": "the outputs' scales differ and the daemon cannot be told, so the pointer is off on"
     " the coarser ones; use vdagent's daemon, or one scale",
+    "pointer_transforms": "an output is turned and the daemon cannot be told, so the pointer is off there;"
+    " use vdagent's daemon, or turn none",
 }
 
 Line = Mapping[str, Any]

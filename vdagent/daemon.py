@@ -12,7 +12,6 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -160,8 +159,8 @@ class Daemon:
     def _active(self) -> Agent | None:
         return self.routing.sessions.active
 
-    def scales_changed(self, agent: Agent) -> None:
-        """An agent's screens count differently now."""
+    def pointing_changed(self, agent: Agent) -> None:
+        """An agent's screens count differently now, or are turned."""
         if agent is self._active:
             self._settle()
 
@@ -175,7 +174,7 @@ class Daemon:
         if self._active is None or self._active.desktop is None:
             self._rest()
         else:
-            self._serve(self._active.desktop, self._active.pointer_scales)
+            self._serve(self._active, self._active.desktop)
         self._back_pressure()
 
     def _rest(self) -> None:
@@ -186,9 +185,9 @@ class Daemon:
         self.routing.client_gone()
         self.routing.mouse.hide()
 
-    def _serve(self, desktop: GuestResolution, scales: Mapping[int, float]) -> None:
+    def _serve(self, agent: Agent, desktop: GuestResolution) -> None:
         try:
-            self.routing.mouse.show(desktop, scales)
+            self.routing.mouse.show(desktop, agent.pointer_scales, agent.pointer_transforms)
         except SystemFault as error:
             self._no_tablet(error)
         else:

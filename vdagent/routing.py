@@ -20,6 +20,7 @@ from .handlers.relay import Relay
 from .handlers.sessions import Agent, Sessions
 from .protocol import messages as m
 from .protocol import udscs
+from .protocol.capabilities import Capabilities
 from .protocol.events import Broken, MouseStates, Skipped
 from .protocol.host_connection import Event
 from .traffic import Traffic
@@ -56,6 +57,7 @@ class Routing:
         self.relay = Relay(host, self.sessions)
         self.traffic = Traffic(self.files)
         self._client_known = False
+        self._client_can: Capabilities | None = None
         self._skipped = 0  # messages left out, on this connection to the host
         self._FROM_HOST = self._host_rows()
         self._FROM_AGENT = self._agent_rows()
@@ -119,6 +121,7 @@ class Routing:
         self.mouse.forget()
         self.clipboard.client_gone()
         self.files.client_gone()
+        self._client_can = None
         if self._client_known:
             self._client_known = False
             self.relay.client_gone()
@@ -126,7 +129,10 @@ class Routing:
     def _on_announce(self, msg: m.AnnounceCapabilities) -> None:
         if msg.request:
             self.client_gone()
-        log.info("host: a client can %s", ", ".join(msg.capabilities.names()).lower() or "nothing")
+        level = logging.DEBUG if msg.capabilities == self._client_can else logging.INFO
+        self._client_can = msg.capabilities
+        can = ", ".join(msg.capabilities.names()).lower() or "nothing"
+        log.log(level, "host: a client can %s", can)  # most say so twice
         if not self._client_known:
             self._client_known = True
             self.traffic.client_came()

@@ -80,7 +80,7 @@ class Session:
         )
         self.control = ControlLink(settings.socket, self._told)
         self.clipboard = ClipboardHandler(self.daemon.send, find_mount)
-        self.resolution = ResolutionHandler(self.daemon.send, self._tell_scales, find_connector)
+        self.resolution = ResolutionHandler(self.daemon.send, self._tell_pointing, find_connector)
         self._save_dir: str | None = None
         self._store: Downloads | None = None
         self.files = FileTransferHandler(
@@ -232,8 +232,11 @@ class Session:
         if self._desktop is not None:
             await self._desktop.close()
 
-    def _tell_scales(self, scales: Mapping[int, float]) -> None:
-        self.control.tell(pointer_scales={str(display): scale for display, scale in scales.items()})
+    def _tell_pointing(self, scales: Mapping[int, float], transforms: Mapping[int, int]) -> None:
+        self.control.tell(
+            pointer_scales={str(display): scale for display, scale in scales.items()},
+            pointer_transforms={str(display): turned for display, turned in transforms.items()},
+        )
 
     def _told(self, line: Mapping[str, Any]) -> None:
         """The daemon wants something udscs has no word for."""

@@ -14,7 +14,7 @@ from .control import Caller, Line
 from .errors import SessionError
 from .protocol.constants import ClipboardSelection, ClipboardType
 from .protocol.udscs import GuestResolution
-from .session_facts import read_facts
+from .session_facts import SessionFacts, read_facts
 from .traffic import names
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class State:
         """
         link = self.agent_of(caller)
         before, link.facts = link.facts, read_facts(question, link.facts)
-        if link.facts.pointer_scales != before.pointer_scales:
-            self._daemon.scales_changed(link)
+        if _pointing(link.facts) != _pointing(before):
+            self._daemon.pointing_changed(link)
         if link.control is not caller:
             link.control, caller.stays = caller, True
             caller.on_gone.append(lambda: _forget(link, caller))
@@ -174,6 +174,11 @@ class State:
     def _error(self) -> Line | None:
         error = self._daemon.last_error
         return None if error.text is None else {"text": error.text, "age_s": _age(error.at)}
+
+
+def _pointing(facts: SessionFacts) -> object:
+    """What a change of means that the viewer's positions mean other places."""
+    return facts.pointer_scales, facts.pointer_transforms
 
 
 def _desktop(desktop: GuestResolution, scales: Mapping[int, float]) -> Line:

@@ -110,7 +110,7 @@ async def test_a_compositor_without_data_control(
             "this compositor lets no program set its outputs, only read them",
             f"CLIPBOARD and PRIMARY by XWayland at {display}; {ONE_WAY}",
         ]
-        assert (await desktop.display.layout()).outputs == (("screen0", (1280, 720, 0, 0), 1.0),)
+        assert (await desktop.display.layout()).outputs == (("screen0", (1280, 720, 0, 0), 1.0, 0),)
         heard.contents[Selection.CLIPBOARD, Format.TEXT] = b"from the viewer"
         desktop.clipboard.offer(Selection.CLIPBOARD, [Format.TEXT])
         app = AppProcess("x11_app", display, directory / "app.log")

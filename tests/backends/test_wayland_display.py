@@ -107,6 +107,7 @@ async def test_turned(tmp_path: Path) -> None:
         desk.compositor.run("swaymsg", f"output {HEAD} transform 90")
         await until(lambda: desk.listener.layouts, "the turn told")
         assert (await desk.outputs())[HEAD] == Rect(720, 1280)
+        assert (await desk.display.layout()).outputs[0].transform == 3  # sway counts clockwise
         await desk.display.apply({HEAD: Rect(1111, 777)})
         assert (await desk.outputs())[HEAD] == Rect(1111, 777)
         output = sway_outputs(desk)[HEAD]
@@ -122,8 +123,8 @@ async def test_scales_1_and_2_side_by_side(tmp_path: Path) -> None:
         layout = await desk.display.layout()
         assert (layout.width, layout.height) == (4000, 1600)
         assert layout.outputs[:2] == (
-            (HEAD, Rect(1000, 800, 0, 0), 2.0),
-            (SECOND, Rect(2000, 1600, 2000, 0), 1.0),
+            (HEAD, Rect(1000, 800, 0, 0), 2.0, 0),
+            (SECOND, Rect(2000, 1600, 2000, 0), 1.0, 0),
         )
         desk.listener.layouts = 0
         await desk.display.apply({HEAD: Rect(1000, 800), SECOND: Rect(2000, 1600, 1000, 0)})
@@ -248,9 +249,9 @@ def test_spaces() -> None:
     layout = describe(shown, ["off"])
     assert (layout.width, layout.height) == (4000, 1600)
     assert layout.outputs == (
-        ("coarse", Rect(1000, 800, 0, 0), 2.0),
-        ("fine", Rect(2000, 1600, 2000, 0), 1.0),
-        ("off", None, 1.0),
+        ("coarse", Rect(1000, 800, 0, 0), 2.0, 0),
+        ("fine", Rect(2000, 1600, 2000, 0), 1.0, 0),
+        ("off", None, 1.0, 0),
     )
 
 
@@ -265,3 +266,16 @@ async def test_a_desktop_without_outputs_gets_some_later(tmp_path: Path) -> None
                 compositor.run("swaymsg", "create_output")
                 await until(lambda: desk.listener.layouts, "the output told")
                 assert len((await desk.display.layout()).outputs) == 1
+
+
+def test_a_scale_is_read_back_as_it_was_set() -> None:
+    """Logical sizes are cut off or rounded to whole numbers; Mutter's own scales make them whole."""
+    for width, height, logical, scale in [
+        (1147, 1135, (917, 908), 1.25),
+        (927, 431, (463, 215), 2.0),
+        (1000, 777, (750, 583), 4 / 3),
+        (1920, 1080, (1096, 616), 1920 / 1096),
+    ]:
+        assert abs(Shown("one", width, height, Rect(*logical)).scale - scale) < 1e-9
+    rects = {"one": Rect(1147, 1135), "two": Rect(800, 600, 0, 1135)}
+    assert to_logical(rects, dict.fromkeys(rects, 1.25))["two"] == (0, 908)

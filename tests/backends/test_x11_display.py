@@ -15,7 +15,7 @@ from tests.support.xservers import XServer, xorg_dummy, xvfb
 from vdagent.backends.base import Rect
 from vdagent.backends.x11.arrange import Head, choose_crtcs
 from vdagent.backends.x11.modes import reduced_blanking
-from vdagent.backends.x11.screen import Crtc, OutputInfo
+from vdagent.backends.x11.screen import Crtc, OutputInfo, transform_of
 from vdagent.errors import DesktopError
 
 
@@ -81,6 +81,15 @@ async def test_a_desktop_no_server_can_have_changes_nothing(server: XServer, dis
         with pytest.raises(DesktopError):
             await desk.display.apply(far)
         assert await desk.display.layout() == before
+
+
+def test_rotations_are_numbered_as_on_wayland() -> None:
+    turned = [transform_of(rotation) for rotation in (0, 1, 2, 4, 8)]
+    assert turned == [0, 0, 1, 2, 3]
+    mirrored = [transform_of(rotation | 16) for rotation in (1, 2, 4, 8)]
+    assert mirrored == [4, 5, 6, 7]
+    assert transform_of(1 | 32) == 6  # upside down
+    assert transform_of(1 | 16 | 32) == 2
 
 
 @pytest.mark.parametrize("rotation", [1, 2, 4, 8, 2 | 16])

@@ -191,10 +191,27 @@ async def test_owners_that_do_not_answer_cost_their_time_only(server: XServer) -
             await desk.clipboard.read(CLIPBOARD, PNG)
 
 
+async def test_an_owner_that_is_busy_with_another_program_is_asked_again(server: XServer) -> None:
+    """xclip 0.13 forgets what it is asked while it hands on a large copy."""
+    data = bytes(range(256)) * 20_000
+    async with x11_desk(server) as desk:
+        await desk.guest.xclip_copy(CLIPBOARD, "image/png", data)
+        await desk.listener.heard(CLIPBOARD, PNG)
+        other = desk.guest.app()
+        answer = await other.convert(selection="CLIPBOARD", target="image/png")
+        assert answer["type"] == "INCR"
+        async with x11_desk(server) as late:
+            await late.display.layout()  # behind its first question
+            assert await other.follow() == len(data)
+            await late.listener.heard(CLIPBOARD, PNG)
+            assert late.listener.owners == [(CLIPBOARD, (PNG,))]
+            assert await late.clipboard.read(CLIPBOARD, PNG) == data
+
+
 async def test_a_program_that_is_busy_for_long_is_heard_when_it_answers(
     server: XServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(x11_clipboard, "TARGETS_S", 0.3)
+    monkeypatch.setattr(x11_clipboard, "TARGETS_S", (0.1, 0.2))
     async with x11_desk(server) as desk:
         app = desk.guest.app()
         await app.own(selection="CLIPBOARD", contents={"UTF8_STRING": "first"})

@@ -91,6 +91,7 @@ class Agent:
     def __init__(self, number: int) -> None:
         self.desktop: udscs.GuestResolution | None = None
         self.pointer_scales: dict[int, float] = {}
+        self.pointer_transforms: dict[int, int] = {}
         self.offers: dict[int, tuple[int, ...]] = {}
         self.login: Login | None = Login(str(number), is_user=True)
         self.ours, self.theirs = UdscsConnection.for_daemon(), UdscsConnection.for_agent()

@@ -81,6 +81,7 @@ SCRIPT: list[tuple[str, str, bytes]] = [
     ("devices, none", HOST, message(Port.DEVICE_INFO, u32(0), wire.SERVER)),
     ("devices that lie", HOST, message(Port.DEVICE_INFO, u32(9) + DEVICES[4:], wire.SERVER)),
     ("volume", HOST, message(Port.AUDIO, b"\1\0\2\1\2\3\4")),
+    ("mute of no channel", HOST, message(Port.AUDIO, b"\1\1\0")),
     ("volume that lies", HOST, message(Port.AUDIO, b"\1\0\x09\1\2\3\4")),
     ("pointer", HOST, wire.mouse(5, 6) + wire.mouse(7, 6, 2) + wire.mouse(7, 6, 0x1C)),
     ("pointer, all let go", HOST, wire.mouse(9, 9)),

@@ -164,6 +164,15 @@ def test_a_host_that_does_not_read_holds_nobody_else(rig: Rig) -> None:
     wait_for(lambda: "left" in rig.log.read_text(), what="the dead one is noticed")
 
 
+def test_what_a_viewer_can_do_is_said_once(rig: Rig) -> None:
+    """spice-gtk announces itself, and then answers our announcement with the same."""
+    rig.ready()
+    assert rig.log.read_text().count("a client can") == 1
+    rig.host.send(wire.message(Port.CLIENT_DISCONNECTED, b"", wire.SERVER), wire.announce(True))
+    rig.host.until(Port.ANNOUNCE)
+    assert rig.log.read_text().count("a client can") == 2
+
+
 def test_what_comes_slowly_is_passed_on_as_it_comes(rig: Rig) -> None:
     """A session waits 10 s for the first byte; a slow link needs longer for the last one."""
     agent = rig.ready()

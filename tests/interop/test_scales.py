@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Does the pointer land where the viewer put it, on outputs of different scales?
+"""Does the pointer land where the viewer put it, on outputs of different scales and turned ones?
 
 A scripted viewer, our daemon, our session on a real compositor. What the daemon writes to its tablet is
 played by a pointing device of the compositor's, and a client's windows there say where it arrived.
@@ -7,6 +7,7 @@ played by a pointing device of the compositor's, and a client's windows there sa
 
 from __future__ import annotations
 
+import json
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -43,6 +44,11 @@ def sway_scale(compositor: Compositor, head: Head) -> None:
     compositor.run("swaymsg", f"output {head.name} scale {head.scale}")
 
 
+def sway_turn(compositor: Compositor, head: Head) -> None:
+    """Clockwise: what was the upper left corner is the upper right one."""
+    compositor.run("swaymsg", f"output {head.name} transform 90")
+
+
 def kwin_scale(compositor: Compositor, head: Head) -> None:
     require("kscreen-doctor")
     compositor.run(
@@ -54,6 +60,7 @@ Start = Callable[[Path], AbstractContextManager[Compositor]]
 DESKTOPS: dict[str, tuple[Start, Callable[[Compositor, Head], None]]] = {
     "sway": (compositors.sway, sway_scale),
     "kwin": (compositors.kwin, kwin_scale),
+    "sway, turned": (lambda directory: compositors.sway(directory, 1), sway_turn),
 }
 CASES = [
     ("sway", [Head("HEADLESS-1", 1000, 800, 1), Head("HEADLESS-2", 2000, 1600, 2)]),
@@ -158,6 +165,30 @@ async def test_the_pointer_lands_where_the_viewer_put_it(
                 assert at[0] == head.name
                 assert abs(at[1] * head.scale - x) <= head.scale
                 assert abs(at[2] * head.scale - y) <= head.scale
+
+
+async def test_on_a_turned_output(tmp_path: Path) -> None:
+    """The viewer shows what the card does: its pixels are those of the mode, which is not turned."""
+    head = Head("HEADLESS-1", 1000, 800, 1)
+    with session_of(tmp_path, "sway, turned", [head]) as (compositor, rig), ExitStack() as stack:
+        scaled = Scaled(rig)
+        wait_for(lambda: scaled.monitors() == [(800, 1000, 0, 1.0)], what="the wanted layout")
+        (output,) = json.loads(compositor.run("swaymsg", "-r", "-t", "get_outputs"))
+        mode = output["current_mode"]
+        assert (mode["width"], mode["height"], output["transform"]) == (1000, 800, "90")
+        app = wayland_program(compositor, "wayland_pointer")
+        stack.callback(app.close)
+        assert await app.show() == 1
+        for x, y in [(10, 10), (990, 20), (500, 700), (997, 797)]:
+
+            def arrived(x: int = x, y: int = y) -> bool:
+                rig.host.send(wire.mouse(x, y, 0, 0))
+                rig.host.fence()
+                return scaled.tablet() == (y, 999 - x)
+
+            wait_for(arrived, what=f"the place of {x}, {y}")
+            at = await app.move(x=y, y=999 - x, width=800, height=1000)
+            assert abs(at[1] - y) <= 1 and abs(at[2] - (999 - x)) <= 1
 
 
 def test_a_daemon_that_cannot_learn_it_is_served_all_the_same(tmp_path: Path) -> None:

@@ -159,7 +159,10 @@ def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compos
         for old in (runtime / "wayland-1", runtime / "wayland-1.lock", runtime / "ipc"):
             old.unlink(missing_ok=True)
         log = directory / "sway.log"
-        return _spawn_until(runtime / "wayland-1", argv, environment | own, log)
+        process = _spawn_until(runtime / "wayland-1", argv, environment | own, log)
+        # swaymsg's comes after that.
+        wait_for(lambda: _answers(runtime / "ipc"), START_S, "sway's own socket")
+        return process
 
     with _running(Compositor("sway", runtime, environment, start)) as compositor:
         yield compositor

@@ -89,6 +89,20 @@ class App:
         )
         return self.property_of("APP") if self.await_answer() else {}
 
+    def follow(self) -> int:
+        """Take what is left of the last paste, which comes in increments; its size."""
+        size = 0
+        while True:
+            value = self.window.get_full_property(self.atom("APP"), X.AnyPropertyType)
+            if value is None:
+                self.handle(self.display.next_event())
+                continue
+            self.window.delete_property(self.atom("APP"))
+            if not value.value:
+                self.display.sync()
+                return size
+            size += len(value.value)
+
     def multiple(self, selection: str, targets: list[str]) -> list[dict[str, Any]]:
         pairs = []
         for number, target in enumerate(targets):
@@ -110,7 +124,7 @@ class App:
             self.handle(e)
 
     def property_of(self, name: str) -> dict[str, Any]:
-        """Take a property; deleting an INCR one starts its transfer, which this never follows."""
+        """Take a property; deleting an INCR one starts its transfer (`follow`)."""
         value = self.window.get_full_property(self.atom(name), X.AnyPropertyType)
         self.window.delete_property(self.atom(name))
         self.display.sync()

@@ -137,6 +137,19 @@ def test_what_is_no_scale_is_refused(scales: Any) -> None:
         read_facts({"do": "session", "pointer_scales": scales}, SessionFacts())
 
 
+@pytest.mark.parametrize(
+    "transforms", [[1], {"0": 8}, {"0": -1}, {"0": 1.0}, {"0": True}, {"x": 1}]
+)
+def test_what_is_no_transform_is_refused(transforms: Any) -> None:
+    with pytest.raises(SessionError, match="control:"):
+        read_facts({"do": "session", "pointer_transforms": transforms}, SessionFacts())
+
+
+def test_transforms() -> None:
+    facts = read_facts({"pointer_transforms": {"0": 3, "255": 7}}, SessionFacts())
+    assert facts.pointer_transforms == {0: 3, 255: 7}
+
+
 def test_scales_stay_until_others_are_told() -> None:
     facts = read_facts({"pointer_scales": {"0": 2, "3": 1.5}}, SessionFacts())
     assert read_facts({"version": "1"}, facts).pointer_scales == {0: 2.0, 3: 1.5}

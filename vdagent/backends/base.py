@@ -105,12 +105,19 @@ class Output(NamedTuple):
     """One video output: `rect` is where it shows the desktop, None while it is switched off.
 
     Beside an output of higher scale `pointer_scale` is more than 1: its pixels are so many of the
-    desktop's, for the desktop is as fine as its finest output.
+    desktop's, for the desktop is as fine as its finest output. `transform` is how the desktop is turned
+    to be shown, as in `wl_output`: 1, 2 and 3 are quarters of a turn counter-clockwise, 4 and more are
+    mirrored before that. `rect` is upright: of a display with an odd one it has height for width.
     """
 
     name: str
     rect: Rect | None
     pointer_scale: float = 1.0
+    transform: int = 0
+
+    def upright(self, width: int, height: int) -> tuple[int, int]:
+        """The size of the rectangle that a display of this size shows."""
+        return (height, width) if self.transform & 1 else (width, height)
 
 
 class Layout(NamedTuple):

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from .base import Layout, Output, Rect
 
-SAME_SCALE = 0.01  # logical sizes are whole numbers, so that scales read back are a little off
+SAME_SCALE = 0.01  # where no step explains the sizes, scales read back are a little off
+SCALE_STEPS = 120  # per 1.0, of wp_fractional_scale_v1
 
 
 class Shown(NamedTuple):
@@ -29,7 +30,11 @@ class Shown(NamedTuple):
 
     @property
     def scale(self) -> float:
-        return self.width / max(self.logical.width, 1)
+        """Logical sizes are whole numbers: the step of Wayland's scales is taken that explains both."""
+        read = self.width / max(self.logical.width, 1)
+        step = max(round(read * SCALE_STEPS), 1) / SCALE_STEPS
+        sizes = ((self.width, self.logical.width), (self.height, self.logical.height))
+        return step if all(abs(size / step - told) < 1 for size, told in sizes) else read
 
 
 def describe(shown: Iterable[Shown], names: Iterable[str]) -> Layout:
@@ -55,7 +60,7 @@ def _output(output: Shown, left: int, top: int, finest: float) -> Output:
         scale = 1.0
     x = round((output.logical.x - left) * finest)
     y = round((output.logical.y - top) * finest)
-    return Output(output.name, Rect(output.width, output.height, x, y), scale)
+    return Output(output.name, Rect(output.width, output.height, x, y), scale, output.transform)
 
 
 def _natural(name: str) -> tuple[str, int, str]:
@@ -77,7 +82,8 @@ def to_logical(
     rectangles' own.
     """
     sizes = sizes or {name: (rect.width, rect.height) for name, rect in rects.items()}
-    lengths = [{n: _ceil(size[axis] / scales[n]) for n, size in sizes.items()} for axis in (0, 1)]
+    # As KWin rounds; wlroots cuts off, which leaves a gap of one, and no overlap.
+    lengths = [{n: round(size[axis] / scales[n]) for n, size in sizes.items()} for axis in (0, 1)]
     xs = _along({name: (r.x, r.width) for name, r in rects.items()}, scales, lengths[0])
     ys = _along({name: (r.y, r.height) for name, r in rects.items()}, scales, lengths[1])
     left, top = min(xs.values()), min(ys.values())

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from vdagent.backends.base import (
+from ..errors import DesktopError
+from .base import (
     Buffer,
     ClipboardListener,
     DisplayListener,
@@ -21,7 +22,6 @@ from vdagent.backends.base import (
     Rect,
     Selection,
 )
-from vdagent.errors import DesktopError
 
 
 class MemoryClipboard:
@@ -154,7 +154,7 @@ class MemoryDisplay:
             for rect in rects.values()
         ):
             raise DesktopError("the layout was refused and is as before: it is too large")
-        self.change([Output(output.name, rects.get(output.name)) for output in self._outputs])
+        self.change([output._replace(rect=rects.get(output.name)) for output in self._outputs])
 
     async def close(self) -> None:
         self._closed = True

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..backends.base import Layout, Output, Rect
 from ..errors import DesktopError
 from ..protocol.constants import MonitorsFlag
-from ..protocol.messages import GraphicsDevice, MonitorConfig, MonitorsConfig
+from ..protocol.messages import GraphicsDevice, MonitorsConfig
 from ..protocol.udscs import MAX_SIDE, GuestResolution, Screen
 
 # (PCI path, index of the connector on that device) → the kernel's name for it
@@ -79,22 +79,27 @@ def arrange(config: MonitorsConfig, outputs: Mapping[int, Output]) -> dict[str, 
     Positions count if the client gave any; without them monitors stand side by side.
     """
     pairs = [
-        (outputs[display_id].name, monitor)
+        (outputs[display_id], monitor)
         for display_id, monitor in enumerate(config.monitors)
         if monitor.enabled and display_id in outputs
     ]
-    placed = {(monitor.x, monitor.y) for _, monitor in pairs}
+    rects = {
+        output.name: Rect(*output.upright(monitor.width, monitor.height), monitor.x, monitor.y)
+        for output, monitor in pairs
+    }
+    placed = {(rect.x, rect.y) for rect in rects.values()}
     given = bool(config.flags & MonitorsFlag.USE_POS) or len(placed) > 1
-    if given and len(placed) == len(pairs):
-        return {name: Rect(mon.width, mon.height, mon.x, mon.y) for name, mon in pairs}
-    return _side_by_side(pairs)
+    is_turned = any(output.transform & 1 for output, _ in pairs)  # the client's positions are not
+    if given and len(placed) == len(pairs) and not (is_turned and len(pairs) > 1):
+        return rects
+    return _side_by_side(rects)
 
 
-def _side_by_side(pairs: list[tuple[str, MonitorConfig]]) -> dict[str, Rect]:
+def _side_by_side(rects: Mapping[str, Rect]) -> dict[str, Rect]:
     result, x = {}, 0
-    for name, monitor in pairs:
-        result[name] = Rect(monitor.width, monitor.height, x, 0)
-        x += monitor.width
+    for name, rect in rects.items():
+        result[name] = rect._replace(x=x, y=0)
+        x += rect.width
     return result
 
 
@@ -113,6 +118,12 @@ def describe(layout: Layout, displays: Displays) -> GuestResolution:
     if min(numbers) < 0 or any(abs(n) > MAX_SIDE for s in screens for n in (*numbers, s.x, s.y)):
         raise DesktopError(f"the desktop says it has {layout.width}x{layout.height} pixels")
     return GuestResolution(layout.width, layout.height, tuple(screens))
+
+
+def pointer_transforms(layout: Layout, displays: Displays) -> dict[int, int]:
+    """Display id → how the desktop is turned there (`Output.transform`), of the displays where it is."""
+    outputs = displays.outputs(layout)
+    return {id_: o.transform for id_, o in outputs.items() if o.rect and o.transform}
 
 
 def pointer_scales(layout: Layout, displays: Displays) -> dict[int, float]:

@@ -109,10 +109,12 @@ def followed(layout: Layout, before: Sizes, now: Sizes) -> dict[str, Rect | None
         if name in rects and len(rects) > 1:
             _move_along(rects, name, -rects[name].width)
             del rects[name]
-    for connector, size in now.items():
+    outputs = {output.name: output for output in layout.outputs}
+    for connector, mode in now.items():
         name = _output(layout, connector, only=len(now) == 1)
-        if name is None or before.get(connector) == size:
+        if name is None or before.get(connector) == mode:
             continue
+        size = outputs[name].upright(*mode)
         if name in rects:
             _move_along(rects, name, size[0] - rects[name].width)
             rects[name] = rects[name]._replace(width=size[0], height=size[1])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..backends.base import Pointer, PointerFactory
@@ -16,14 +16,32 @@ log = logging.getLogger("tablet")
 State = tuple[int, int, int]
 
 _ALL_ALIKE: Mapping[int, float] = {}
+_ALL_UPRIGHT: Mapping[int, int] = {}
 
 
 class Place(NamedTuple):
-    """Where on the desktop a display is, and how many of the desktop's pixels each of its pixels is."""
+    """Where on the desktop a display is, how many of the desktop's pixels each of its pixels is, and where
+    in the rectangle it shows a pixel is that is not at its own place there."""
 
     left: int
     top: int
     scale: float = 1.0
+    turn: Callable[[int, int], tuple[int, int]] | None = None
+
+
+def turned(transform: int, width: int, height: int) -> Callable[[int, int], tuple[int, int]] | None:
+    """A display's pixel → that of the rectangle of this size, which it shows with that `Output.transform`."""
+    right, bottom = width - 1, height - 1
+    return (
+        None,
+        lambda x, y: (right - y, x),
+        lambda x, y: (right - x, bottom - y),
+        lambda x, y: (y, bottom - x),
+        lambda x, y: (right - x, y),
+        lambda x, y: (y, x),
+        lambda x, y: (x, bottom - y),
+        lambda x, y: (right - y, bottom - x),
+    )[transform]
 
 
 class Mouse:
@@ -41,17 +59,25 @@ class Mouse:
         self._places: dict[int, Place] = {}
         self._last: State | None = None
 
-    def show(self, desktop: GuestResolution, scales: Mapping[int, float] = _ALL_ALIKE) -> None:
+    def show(
+        self,
+        desktop: GuestResolution,
+        scales: Mapping[int, float] = _ALL_ALIKE,
+        transforms: Mapping[int, int] = _ALL_UPRIGHT,
+    ) -> None:
         """Have a tablet for this desktop. Raises SystemFault if there can be none.
 
-        `scales` has the displays whose pixels are not the desktop's. The device is made anew only if
-        the desktop's size changed: X and compositors take a moment to pick a new one up.
+        `scales` has the displays whose pixels are not the desktop's, `transforms` those that show it
+        turned. The device is made anew only if the desktop's size changed: X and compositors take a
+        moment to pick a new one up.
         """
         self._places = {}
         for screen in desktop.screens:
             if screen.width > 0 and screen.height > 0:
-                place = Place(screen.x, screen.y, scales.get(screen.display_id, 1.0))
-                self._places.setdefault(screen.display_id, place)
+                of = screen.display_id
+                turn = turned(transforms.get(of, 0), screen.width, screen.height)
+                place = Place(screen.x, screen.y, scales.get(of, 1.0), turn)
+                self._places.setdefault(of, place)
         if self.pointer is not None and self._size == (desktop.width, desktop.height):
             return
         self.hide()
@@ -87,7 +113,9 @@ class Mouse:
             place = places.get(display)
             if place is None:
                 continue
-            left, top, scale = place
+            left, top, scale, turn = place
+            if turn is not None:
+                x, y = turn(x, y)
             if scale != 1.0:
                 x, y = round(x * scale), round(y * scale)
             x += left

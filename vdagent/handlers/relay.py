@@ -41,7 +41,7 @@ class Relay:
 
     def volume(self, msg: AudioVolumeSync) -> None:
         active = self._sessions.active
-        if active is not None and msg.volumes and (active.login is None or active.login.is_user):
+        if active is not None and (active.login is None or active.login.is_user):
             active.send(msg)
 
     def active_changed(self, active: Agent | None) -> None:

@@ -12,7 +12,7 @@ from ..backends.base import Display, Rect
 from ..errors import DesktopError
 from ..protocol.messages import GraphicsDeviceInfo, MonitorsConfig
 from ..protocol.udscs import GuestResolution, Message
-from .displays import Displays, FindConnector, arrange, describe, pointer_scales
+from .displays import Displays, FindConnector, arrange, describe, pointer_scales, pointer_transforms
 
 log = logging.getLogger("resolution")
 
@@ -31,10 +31,10 @@ class ResolutionHandler:
     def __init__(
         self,
         send: Callable[[Message], None],
-        tell_scales: Callable[[Mapping[int, float]], None],
+        tell_pointing: Callable[[Mapping[int, float], Mapping[int, int]], None],
         find_connector: FindConnector,
     ) -> None:
-        self._send, self._tell_scales = send, tell_scales
+        self._send, self._tell_pointing = send, tell_pointing
         self._displays = Displays(find_connector)
         self._display: Display | None = None
         self._connected = False
@@ -126,7 +126,9 @@ class ResolutionHandler:
             self._reported = report
             self._send(report)
         if self._connected:
-            self._tell_scales(pointer_scales(layout, self._displays))
+            self._tell_pointing(
+                pointer_scales(layout, self._displays), pointer_transforms(layout, self._displays)
+            )
 
     def close(self) -> None:
         """Stop working."""

@@ -27,6 +27,10 @@ class Agent(Protocol):
     def pointer_scales(self) -> Mapping[int, float]:
         """Of its displays; 1 for those that are not in it."""
 
+    @property
+    def pointer_transforms(self) -> Mapping[int, int]:
+        """Of its displays; 0 for those that are not in it."""
+
     def send(self, msg: udscs.Message) -> None:
         """Queue a message for it."""
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 import sys
 
-from vdagent.lab.cli import run
+from .cli import run
 
 sys.exit(run(sys.argv[1:]))

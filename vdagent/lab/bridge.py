@@ -20,16 +20,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from vdagent.errors import HostError, ProtocolError, SystemFault
-from vdagent.lab.port import TX_BUFFER_SIZE
-from vdagent.lab.virtio_serial import VirtioSerial
-from vdagent.protocol.virtio_console import (
+from ..errors import HostError, ProtocolError, SystemFault
+from ..protocol.virtio_console import (
     Event,
     HostClosed,
     HostOpened,
     PortNamed,
     PortRemoved,
 )
+from .port import TX_BUFFER_SIZE
+from .virtio_serial import VirtioSerial
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vdagent.errors import VdagentError
-from vdagent.lab.lab import Lab
-from vdagent.lab.qemu import LabOptions
+from ..errors import VdagentError
+from .lab import Lab
+from .qemu import LabOptions
 
 
 def parser() -> argparse.ArgumentParser:

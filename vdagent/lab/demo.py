@@ -24,13 +24,13 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from vdagent.errors import DesktopError, HostError, SystemFault, VdagentError
-from vdagent.lab import demo_in_guest, demo_window
-from vdagent.lab.children import die_with_parent, stop, wait_for
-from vdagent.lab.desktop import XDesktop
-from vdagent.lab.lab_process import LabProcess
-from vdagent.lab.screenshot import pixel, screenshot
-from vdagent.lab.viewer_process import ViewerProcess
+from ..errors import DesktopError, HostError, SystemFault, VdagentError
+from . import demo_in_guest, demo_window
+from .children import die_with_parent, stop, wait_for
+from .desktop import XDesktop
+from .lab_process import LabProcess
+from .screenshot import pixel, screenshot
+from .viewer_process import ViewerProcess
 
 TEXT: Final = "Copied in the viewer: Grüße aus dem Wirt"
 SIZE: Final = (1000, 700)

@@ -17,9 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
 
-from vdagent.errors import HostError, SystemFault
-from vdagent.lab.children import die_with_parent, stop, wait_for
-from vdagent.transport.holders import holders
+from ..errors import HostError, SystemFault
+from ..transport.holders import holders
+from .children import die_with_parent, stop, wait_for
 
 PORT: Final = "/dev/virtio-ports/com.redhat.spice.0"
 UINPUT: Final = "/dev/uinput"

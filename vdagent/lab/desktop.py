@@ -11,8 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Final, Self
 
-from vdagent.errors import SystemFault
-from vdagent.lab.children import die_with_parent, stop
+from ..errors import SystemFault
+from .children import die_with_parent, stop
 
 Child = subprocess.Popen[bytes]
 

@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from vdagent.errors import HostError
-from vdagent.lab import qemu, qmp
-from vdagent.lab.bridge import Bridge
-from vdagent.lab.qemu import LabOptions, Paths, Qemu
-from vdagent.lab.virtio_serial import VirtioSerial
+from ..errors import HostError
+from . import qemu, qmp
+from .bridge import Bridge
+from .qemu import LabOptions, Paths, Qemu
+from .virtio_serial import VirtioSerial
 
 _READY_TIMEOUT_S: Final = 10.0
 

@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 from typing import Any, Final, Self
 
-from vdagent.errors import HostError
-from vdagent.lab import qmp
-from vdagent.lab.children import die_with_parent, stop
-from vdagent.lab.qemu import PORT_NAME
+from ..errors import HostError
+from . import qmp
+from .children import die_with_parent, stop
+from .qemu import PORT_NAME
 
 _START_TIMEOUT_S: Final = 30.0
 

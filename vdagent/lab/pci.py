@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from vdagent.errors import HostError
-from vdagent.lab.qtest import Qtest
+from ..errors import HostError
+from .qtest import Qtest
 
 VIRTIO_SERIAL_ID: Final = 0x10431AF4  # device 0x1040 + 3 (console), vendor Red Hat
 

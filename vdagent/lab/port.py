@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from vdagent.lab.qtest import Qtest, decode, read
-from vdagent.lab.virtqueue import GuestMemory, Used, Virtqueue
+from .qtest import Qtest, decode, read
+from .virtqueue import GuestMemory, Used, Virtqueue
 
 # QEMU asks for at most 4096 bytes at a time (virtio-serial-bus.c, virtio_serial_guest_ready), and
 # spice-server has at most 10 chunks of 2056 bytes under way: 64 buffers never hold it up.

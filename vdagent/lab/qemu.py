@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from vdagent.errors import HostError, VdagentError
-from vdagent.lab import qtest
-from vdagent.lab.children import die_with_parent
+from ..errors import HostError, VdagentError
+from . import qtest
+from .children import die_with_parent
 
 PORT_SLOT: Final = 4
 PORT_NAME: Final = "com.redhat.spice.0"

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from vdagent.errors import HostError
+from ..errors import HostError
 
 TIMEOUT_S: Final = 10.0
 

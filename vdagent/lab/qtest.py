@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from vdagent.errors import HostError
+from ..errors import HostError
 
 # QEMU answers within a millisecond; the rest is for a machine that is busy or suspended.
 REPLY_TIMEOUT_S: Final = 20.0

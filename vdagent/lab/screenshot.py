@@ -9,7 +9,7 @@ from typing import Any
 
 from Xlib import X, display
 
-from vdagent.errors import DesktopError
+from ..errors import DesktopError
 
 
 def screenshot(display_name: str) -> bytes:

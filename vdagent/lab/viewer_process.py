@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
-from vdagent.errors import HostError
-from vdagent.lab.children import die_with_parent, stop
+from ..errors import HostError
+from .children import die_with_parent, stop
 
 # PyGObject and spice-gtk's introspection data belong to the distribution's Python.
 PYTHON: Final = "/usr/bin/python3"

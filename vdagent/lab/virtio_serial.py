@@ -13,12 +13,12 @@ from collections.abc import Callable
 from struct import Struct, unpack
 from typing import Final
 
-from vdagent.errors import HostError
-from vdagent.lab.pci import INTERRUPT, enable_virtio
-from vdagent.lab.port import PortData
-from vdagent.lab.qtest import Qtest, decode, read
-from vdagent.lab.virtqueue import GuestMemory, Used, Virtqueue
-from vdagent.protocol.virtio_console import Event, GuestDriver, Skipped
+from ..errors import HostError
+from ..protocol.virtio_console import Event, GuestDriver, Skipped
+from .pci import INTERRUPT, enable_virtio
+from .port import PortData
+from .qtest import Qtest, decode, read
+from .virtqueue import GuestMemory, Used, Virtqueue
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from struct import Struct, iter_unpack, pack
 from typing import Final, NamedTuple
 
-from vdagent.lab.qtest import decode, read, write
+from .qtest import decode, read, write
 
 _DESCRIPTOR: Final = Struct("<QIHH")  # address, size, flags, next
 _DEVICE_WRITES: Final = 2

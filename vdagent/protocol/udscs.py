@@ -9,6 +9,7 @@ of the port keep their little-endian bytes (the C peer agrees on little-endian m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct, pack, unpack
 from typing import Any
 
@@ -108,6 +109,7 @@ FromDaemon = (
     | Skipped
 )
 Message = FromAgent | FromDaemon
+Decode = Callable[[int, int, int, Buffer], Message]
 
 
 def _frame(type_: UdscsType, arg1: int = 0, arg2: int = 0, body: Buffer = b"") -> list[Buffer]:
@@ -258,7 +260,7 @@ def _without_promised_sizes(body: Buffer) -> Buffer:
 class UdscsReader(PartsIn):
     """One end's incoming half. `decode` is decode_from_agent in the daemon, and the reverse."""
 
-    def __init__(self, decode: Any) -> None:
+    def __init__(self, decode: Decode) -> None:
         super().__init__()
         self._decode = decode
         self._frames = FrameReader(HEADER, self)
@@ -299,8 +301,9 @@ class UdscsReader(PartsIn):
         self.collecting = False
         if self._decode is decode_from_daemon and isinstance(body, memoryview):
             body = bytearray(body)  # the daemon passes content on, a session keeps it for a while
+        type_, arg1, arg2, _ = header
         try:
-            self._events.append(self._decode(*header[:3], body))
+            self._events.append(self._decode(type_, arg1, arg2, body))
         except ProtocolError as error:
             if self._decode is decode_from_agent:
                 raise FramingError(f"session socket: {error.message}") from None

@@ -9,6 +9,7 @@ from typing import Any
 from .messages import Buffer, ClipboardBegin, ClipboardPart, FileXferStatus
 from .parts import PartsOut
 from .udscs import (
+    Decode,
     Message,
     UdscsReader,
     decode_from_agent,
@@ -22,7 +23,7 @@ class UdscsConnection(PartsOut):
     """Both directions of one connection, sans-IO."""
 
     def __init__(
-        self, decode: Callable[..., Any], encode_status: Callable[[FileXferStatus], list[Buffer]]
+        self, decode: Decode, encode_status: Callable[[FileXferStatus], list[Buffer]]
     ) -> None:
         super().__init__()
         self._reader = UdscsReader(decode)

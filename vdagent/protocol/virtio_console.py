@@ -23,7 +23,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final, NamedTuple
 
-from vdagent.errors import ProtocolError
+from ..errors import ProtocolError
 
 BAD_PORT: Final = 0xFFFFFFFF
 

@@ -65,6 +65,7 @@ class FakeAgent:
         self.name = name
         self.desktop: GuestResolution | None = None
         self.pointer_scales: dict[int, float] = {}
+        self.pointer_transforms: dict[int, int] = {}
         self.offers: dict[int, tuple[int, ...]] = {}
         self.login: Login | None = None
         self.sent: list[Any] = []

@@ -165,6 +165,15 @@ FIRST, BOTH = {"Virtual-1": (800, 600)}, {"Virtual-1": (800, 600), "Virtual-2": 
 SECOND_OFF = Layout(800, 600, (LEFT, Output("Virtual-2", None)))
 
 
+def test_a_turned_output_is_as_high_as_its_display_is_wide() -> None:
+    def of(rect: Rect) -> Layout:
+        return Layout(*rect[:2], (Output("Virtual-1", rect, transform=3),))
+
+    before, now = {"Virtual-1": (1024, 768)}, {"Virtual-1": (1111, 777)}
+    assert followed(of(Rect(768, 1024)), before, now) == {"Virtual-1": Rect(777, 1111)}
+    assert followed(of(Rect(777, 1111)), before, now) is None
+
+
 def test_what_is_to_the_right_moves_along() -> None:
     layout = Layout(1440, 600, (LEFT, RIGHT))
     assert followed(layout, BOTH, BOTH | {"Virtual-1": (1000, 700)}) == {

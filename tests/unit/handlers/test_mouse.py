@@ -54,6 +54,39 @@ def test_pixels_of_a_coarser_display_count_more(mouse: Mouse, tablets: Tablets) 
     assert tablets[-1].states[-1] == (999, 799, 0)
 
 
+@pytest.mark.parametrize(
+    ("transform", "corner", "below"),
+    [
+        (0, (0, 0), (0, 9)),
+        (1, (499, 0), (490, 0)),
+        (2, (499, 999), (499, 990)),
+        (3, (0, 999), (9, 999)),
+        (4, (499, 0), (499, 9)),
+        (5, (0, 0), (9, 0)),
+        (6, (0, 999), (0, 990)),
+        (7, (499, 999), (490, 999)),
+    ],
+)
+def test_a_turned_display(
+    transform: int,
+    corner: tuple[int, int],
+    below: tuple[int, int],
+    mouse: Mouse,
+    tablets: Tablets,
+) -> None:
+    """Where its upper left pixel is in the rectangle that it shows, and the ninth below that."""
+    mouse.show(desktop(700, 1000, Screen(500, 1000, 200, 0, 0)), {}, {0: transform})
+    mouse.handle([(0, 0, 0, 0), (0, 9, 0, 0)])
+    shown = [(x - 200, y) for x, y, _ in tablets[-1].states]
+    assert shown == [corner, below]
+
+
+def test_a_turned_display_beside_a_finer_one(mouse: Mouse, tablets: Tablets) -> None:
+    mouse.show(desktop(2000, 1000, Screen(500, 300, 1000, 0, 0)), {0: 2.0}, {0: 1})
+    mouse.handle([(0, 0, 0, 0)])
+    assert tablets[-1].states == [(1998, 0, 0)]
+
+
 def test_negative_screens_are_clamped(mouse: Mouse, tablets: Tablets) -> None:
     mouse.show(desktop(1000, 500, Screen(1000, 500, -100, -10, 0)))
     mouse.handle([(50, 5, 0, 0), (150, 15, 0, 0)])

@@ -69,12 +69,13 @@ def test_who_becomes_active_later_is_told_as_well() -> None:
 
 
 def test_what_says_nothing_is_not_passed_on() -> None:
-    """An empty payload of these makes the C agent read what is not there."""
+    """No device makes the C agent read what is not there; without a volume there is still a mute."""
     _, sessions, relay = setup()
     agent = join(sessions)
     relay.devices(GraphicsDeviceInfo(()))
-    relay.volume(AudioVolumeSync(True, False, ()))
     assert agent.sent == []
+    relay.volume(AudioVolumeSync(True, True, ()))
+    assert agent.take() == [AudioVolumeSync(True, True, ())]
     assert join(sessions).sent == []
 
 

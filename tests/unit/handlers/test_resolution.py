@@ -48,13 +48,19 @@ class Guest:
     def __init__(self, *, connected: bool = True) -> None:
         self.sent: list[Any] = []
         self.scales: list[Mapping[int, float]] = []
+        self.transforms: list[Mapping[int, int]] = []
         self.handler = ResolutionHandler(
-            self.sent.append, self.scales.append, lambda address, index: None
+            self.sent.append, self.told_pointing, lambda address, index: None
         )
         self.display = Desktop(self.handler)
         self.handler.attach(self.display)
         if connected:
             self.handler.connected()
+
+    def told_pointing(self, scales: Mapping[int, float], transforms: Mapping[int, int]) -> None:
+        self.scales.append(scales)
+        if transforms not in self.transforms:
+            self.transforms.append(transforms)
 
     async def wants(self, *sizes: tuple[int, int, int, int], flags: int = 1) -> None:
         monitors = tuple(MonitorConfig(w, h, 32, x, y) for w, h, x, y in sizes)
@@ -122,6 +128,18 @@ async def test_the_viewers_size_is_applied_and_reported() -> None:
     await guest.wants((803, 601, 0, 0))
     assert guest.display.applied == [{"one": Rect(803, 601)}]
     assert guest.sent[-1] == report(803, 601, (803, 601, 0, 0, 0), (0, 0, 0, 0, 1))
+
+
+async def test_the_viewers_size_is_the_displays_and_not_the_turned_desktops() -> None:
+    guest = Guest()
+    guest.display.change([Output("one", Rect(768, 1024), transform=1), Output("two", None)])
+    await settle()
+    await guest.wants((803, 601, 0, 0))
+    assert guest.display.applied == [{"one": Rect(601, 803)}]
+    assert guest.sent[-1] == report(601, 803, (601, 803, 0, 0, 0), (0, 0, 0, 0, 1))
+    await guest.wants((803, 601, 0, 0), (640, 480, 803, 0))
+    assert guest.display.applied[1] == {"one": Rect(601, 803), "two": Rect(640, 480, 601, 0)}
+    assert guest.transforms == [{0: 1}]
 
 
 async def test_two_monitors_at_their_places() -> None:

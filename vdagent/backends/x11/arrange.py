@@ -14,11 +14,11 @@ from Xlib import X
 from Xlib.ext import randr
 from Xlib.protocol import request
 
-from vdagent.backends.base import Rect
-from vdagent.backends.x11.connection import XConnection
-from vdagent.backends.x11.modes import reduced_blanking
-from vdagent.backends.x11.screen import Crtc, OutputInfo, Screen
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
+from ..base import Rect
+from .connection import XConnection
+from .modes import reduced_blanking
+from .screen import Crtc, OutputInfo, Screen
 
 OUR_MODES = "vdagent-"  # begins the names of the modes we make
 DPI = 96

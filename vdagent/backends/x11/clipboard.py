@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Who owns the X11 selections, and what can be had from them?
 
-XFixes tells of every change of owner. A new owner is asked for its TARGETS, and the listener hears
-of it when it has answered; only the newest owner's answer counts.
+XFixes tells of every change of owner. A new owner is asked for its TARGETS, once more if it is silent,
+and the listener hears of it when it has answered; only the newest owner's answer counts.
 """
 
 from __future__ import annotations
@@ -10,29 +10,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from Xlib import X
 from Xlib.ext import xfixes
 from Xlib.protocol import request
 
-from vdagent.backends import mime
-from vdagent.backends.base import (
+from ...errors import DesktopError
+from .. import mime
+from ..base import (
     Buffer,
     ClipboardListener,
     Format,
     Patience,
     Selection,
 )
-from vdagent.backends.x11 import targets
-from vdagent.backends.x11.connection import XConnection
-from vdagent.backends.x11.owner import SelectionOwner
-from vdagent.backends.x11.requestor import Converted, OwnerSilent, SelectionRequestor
-from vdagent.errors import DesktopError
+from . import targets
+from .connection import XConnection
+from .owner import SelectionOwner
+from .requestor import Converted, OwnerSilent, SelectionRequestor
 
+# How often a new owner is asked, and how long it has to begin its answer: xclip 0.13 drops what it is
+# asked while somebody, say a clipboard manager, takes a large copy from it.
+TARGETS_S = (1.0, 2.0)
 # A program that is busy with what it copied says what it has only then: in the meantime it has nothing.
-TARGETS_S, BUSY_S = 3.0, 120.0
-SETTLE_S = TARGETS_S + 1.0
+BUSY_S = 120.0
+SETTLE_S = sum(TARGETS_S) + 1.0
+PROGRESS_S = 3.0
 HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 MAX_TARGETS = 256
 XFIXES_EVENTS = 7  # owner set, owner's window destroyed, owner's connection closed
@@ -125,7 +130,7 @@ class X11Clipboard:
         atoms: list[int] = []
         try:
             try:
-                atoms = await self._targets(selection, guest, TARGETS_S)
+                atoms = await self._targets(selection, guest, *TARGETS_S)
             except OwnerSilent:
                 self._listener.on_owner_changed(selection, ())
                 atoms = await self._targets(selection, guest, BUSY_S)
@@ -139,13 +144,22 @@ class X11Clipboard:
         guest.query = None
         self._listener.on_owner_changed(selection, tuple(guest.targets), guest.secret)
 
-    async def _targets(self, selection: Selection, guest: _GuestOwner, first_s: float) -> list[int]:
-        """The targets of a new owner, which has so long to begin its answer."""
+    async def _targets(
+        self, selection: Selection, guest: _GuestOwner, *patience_s: float
+    ) -> list[int]:
+        """The targets of an owner that is asked until it begins to answer, each time that long."""
+        *again_s, last_s = patience_s
+        for first_s in again_s:
+            with suppress(OwnerSilent):
+                return await self._ask(selection, guest, first_s)
+        return await self._ask(selection, guest, last_s)
+
+    async def _ask(self, selection: Selection, guest: _GuestOwner, first_s: float) -> list[int]:
         answer = await self._requestor.convert(
             self._atom_of[selection],
             self._x.atom("TARGETS"),
             guest.time,
-            Patience(first_s, TARGETS_S, max_bytes=1 << 20),
+            Patience(first_s, PROGRESS_S, max_bytes=1 << 20),
         )
         if answer.format != 32:
             return []

@@ -15,9 +15,9 @@ from weakref import WeakSet
 from Xlib import X, Xatom
 from Xlib.protocol import event, request
 
-from vdagent.backends.x11.authority import find_cookie
-from vdagent.backends.x11.wire import Wire
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
+from .authority import find_cookie
+from .wire import Wire
 
 CONNECT_S = 10.0
 REPLY_S = 10.0  # another program's server grab stops every answer while it lasts

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vdagent.backends.base import ClipboardListener, DisplayListener, Patience
-from vdagent.backends.x11.clipboard import X11Clipboard
-from vdagent.backends.x11.connection import XConnection
-from vdagent.backends.x11.randr import X11Display
+from ..base import ClipboardListener, DisplayListener, Patience
+from .clipboard import X11Clipboard
+from .connection import XConnection
+from .randr import X11Display
 
 
 async def connect(

@@ -14,8 +14,8 @@ from typing import Any
 from Xlib import X
 from Xlib.protocol import event, request
 
-from vdagent.backends.base import Buffer
-from vdagent.backends.x11.connection import XConnection
+from ..base import Buffer
+from .connection import XConnection
 
 # The largest that fits every server's request without BIG-REQUESTS; 64 KiB halves the throughput.
 INCREMENT = 262076

@@ -16,11 +16,11 @@ from typing import Any
 from Xlib import X, Xatom
 from Xlib.protocol import event, request
 
-from vdagent.backends.base import Buffer, Format, Patience, Selection
-from vdagent.backends.x11 import targets
-from vdagent.backends.x11.connection import XConnection
-from vdagent.backends.x11.incr import IncrSender
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
+from ..base import Buffer, Format, Patience, Selection
+from . import targets
+from .connection import XConnection
+from .incr import IncrSender
 
 MAX_REQUESTS = 256  # answers under way at once
 MAX_PAIRS = 64  # in one MULTIPLE

@@ -15,11 +15,11 @@ from Xlib import X
 from Xlib.ext import randr
 from Xlib.protocol import event, request
 
-from vdagent.backends.base import DisplayListener, Layout, Output, Rect
-from vdagent.backends.x11.arrange import arrange
-from vdagent.backends.x11.connection import Extension, XConnection
-from vdagent.backends.x11.screen import Screen
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
+from ..base import DisplayListener, Layout, Output, Rect
+from .arrange import arrange
+from .connection import Extension, XConnection
+from .screen import Screen
 
 EVENTS = (
     randr.RRScreenChangeNotifyMask | randr.RRCrtcChangeNotifyMask | randr.RROutputChangeNotifyMask
@@ -75,7 +75,10 @@ class X11Display:
             rect = Rect(size.width, size.height)
             return Layout(size.width, size.height, (Output("screen", rect),))
         screen = await Screen.read(self._x, self._opcode)
-        outputs = tuple(Output(o.name, screen.rect_of(o)) for o in screen.outputs)
+        outputs = tuple(
+            Output(o.name, screen.rect_of(o), transform=screen.transform_of(o))
+            for o in screen.outputs
+        )
         return Layout(screen.width, screen.height, outputs)
 
     async def probe(self) -> None:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 from Xlib import X
 from Xlib.protocol import event, request
 
-from vdagent.backends.base import Patience
-from vdagent.backends.x11.connection import XConnection
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
+from ..base import Patience
+from .connection import XConnection
 
 STEP = 1 << 20  # bytes per GetProperty
 MAX_WINDOWS = 256

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from Xlib.ext import randr
 from Xlib.protocol import request
 
-from vdagent.backends.base import Rect
-from vdagent.backends.x11.connection import XConnection
+from ..base import Rect
+from .connection import XConnection
+
+TURNS = (randr.Rotate_0, randr.Rotate_90, randr.Rotate_180, randr.Rotate_270)
 
 
 class Mode(NamedTuple):
@@ -82,6 +84,20 @@ class Screen:
         """Where `output` shows the desktop, None while it is off."""
         crtc = self.crtcs.get(output.crtc)
         return crtc.rect if crtc is not None and crtc.mode else None
+
+    def transform_of(self, output: OutputInfo) -> int:
+        """How `output` is turned, in the numbers of `base.Output`."""
+        crtc = self.crtcs.get(output.crtc)
+        return transform_of(crtc.rotation) if crtc is not None else 0
+
+
+def transform_of(rotation: int) -> int:
+    """RandR's rotation and reflection as one number; reflected along both axes is half a turn."""
+    quarters = next((n for n, bit in enumerate(TURNS) if rotation & bit), 0)
+    along_x, along_y = rotation & randr.Reflect_X, rotation & randr.Reflect_Y
+    if along_y:
+        quarters = (quarters + 2) % 4
+    return quarters + (4 if bool(along_x) != bool(along_y) else 0)
 
 
 def _modes(resources: Any) -> dict[int, Mode]:

@@ -7,8 +7,8 @@ STRING is Latin-1 by ICCCM 2.6.2, and text that turns out not to be UTF-8 is rea
 
 from __future__ import annotations
 
-from vdagent.backends.base import Buffer, Format
-from vdagent.backends.names import FormatNames, utf8
+from ..base import Buffer, Format
+from ..names import FormatNames, utf8
 
 # In the order offered to guest applications; the first is also the type of what is sent.
 TARGETS: dict[Format, tuple[str, ...]] = {

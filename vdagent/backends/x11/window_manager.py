@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from Xlib import Xatom
 from Xlib.protocol import request
 
-from vdagent.backends.x11.connection import XConnection
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
+from .connection import XConnection
 
 # Those of GNOME 2, Xfce and MATE: the C peer's list.
 WITH_ICONS = ("Metacity", "Xfwm4", "Marco", "Metacity (Marco)")

@@ -20,7 +20,7 @@ from Xlib import error
 from Xlib.protocol import display as xdisplay
 from Xlib.protocol import rq
 
-from vdagent.errors import DesktopError
+from ...errors import DesktopError
 
 PACKET = 32  # every error, event and reply has at least this many bytes
 GENERIC_EVENT = 35
