@@ -112,7 +112,7 @@ class ControlServer:
     async def start(self) -> None:
         """Listen; not being able to is no reason for the daemon to end."""
         try:
-            listener = bind(self._path)
+            listener = bind(self._path, f"{self._path[:-1]}~")  # as long: there is a limit
         except SystemFault as error:
             log.warning("control: %s; `vdagent` cannot ask this program", error)
             return

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from tests.support import wire
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Agent, Rig, program
 from tests.support.wire import CLIENT, Port, Uds, chunk, frame, header, u32
+from tests.support.xservers import xvfb
 
 # A second for the end, and as much again for a busy machine to start and stop a process.
 END_S = 2.0
@@ -380,3 +382,32 @@ def test_the_daemon_is_woken_before_there_is_a_desktop(tmp_path: Path) -> None:
                     connection.recv(1)
         finally:
             stop(process)
+
+
+def test_a_session_agent_that_waits_for_the_daemon_lets_go_of_its_terminal(tmp_path: Path) -> None:
+    code = (
+        "from vdagent import cli, programs\n"
+        "programs.LATE_S = 0.3\n"
+        f"raise SystemExit(cli.session_main(['--no-port-check', '-S', '{tmp_path}/sock']))\n"
+    )
+    with xvfb(tmp_path) as server:
+        environment = os.environ | {"DISPLAY": server.display, "XDG_RUNTIME_DIR": str(tmp_path)}
+        environment.pop("WAYLAND_DISPLAY", None)
+        argv = [sys.executable, "-c", code]
+        run = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=30)
+        assert run.returncode == 1
+        assert run.stderr == (
+            f"vdagent-session: there is no daemon yet at {tmp_path}/sock; waiting for it\n"
+        )
+    # It has ended with its desktop: nobody holds its lock.
+    (lock,) = tmp_path.glob("vdagent-session-*.lock")
+    with lock.open() as file:
+
+        def is_free() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        wait_for(is_free, 10, "the end of the session agent")

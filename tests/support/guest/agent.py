@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.support.guest.machine import AGENT_PORT, Guest
 
@@ -24,15 +24,23 @@ class Agent:
         self._told: dict[str, int] = {}
         guest.output("mkdir -p /run/spice-vdagentd")  # what a package leaves to tmpfiles.d
         self.start_daemon()
+        self._session_command = self._command(options, environment)
+        self.start_session()
+
+    def _command(self, options: Sequence[str], environment: Mapping[str, str]) -> str:
         desktop = [f"{name}={value}" for name, value in environment.items()]
         words = ["env", *(["-u", "DISPLAY", *desktop] if desktop else []), self.program]
         words += ["session --foreground --debug", *options]
-        self.session = guest.start(" ".join(words), SESSION_LOG)
+        return " ".join(words)
 
     def start_daemon(self, port: str = AGENT_PORT) -> None:
         """Start the daemon; without logind, as there is none here."""
         command = f"{self.program} daemon --foreground --debug -X -s {port}"
         self.daemon = self.guest.start(command, DAEMON_LOG)
+
+    def start_session(self) -> None:
+        """Start the session agent, for the first time or again."""
+        self.session = self.guest.start(self._session_command, SESSION_LOG)
 
     def stop_daemon(self) -> None:
         """End the daemon by SIGTERM and wait for it."""

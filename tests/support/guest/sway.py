@@ -69,6 +69,12 @@ class Sway:
         """The end of what it said."""
         return self._guest.run(f"tail -20 {LOG}").output
 
+    def crash(self) -> None:
+        """End it as a crash does; its outputs stay as they are."""
+        self._guest.output(
+            f"kill -KILL {self._pid}; timeout 10 tail --pid={self._pid} -f /dev/null"
+        )
+
     def __enter__(self) -> Sway:
         return self
 
