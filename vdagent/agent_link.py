@@ -89,6 +89,11 @@ class AgentLink:
         return self.link.queued >= self.link.room
 
     @property
+    def is_heard(self) -> bool:
+        """Whether what it says is read at present."""
+        return self._admitted and not (self._paused or self._held)
+
+    @property
     def sending_parts(self) -> bool:
         """Whether a Clipboard message to it is not complete yet."""
         return self._udscs.sending_parts
