@@ -21,7 +21,7 @@ from tests.support.guest import installed
 from tests.support.guest.machine import Guest
 from tests.support.guest.roots import PROJECT
 from tests.survive.recovery import PATIENCE_S, Served
-from tests.survive.row import Row
+from tests.survive.row import SERVED_S, Row
 from tests.survive.rows import ROWS
 from vdagent.errors import HostError
 
@@ -144,7 +144,8 @@ def run(rows: Sequence[Row]) -> str:
     words = ABOUT.format(
         patience=PATIENCE_S, reference=compare, cpus=cpus, share=share, precedence=precedence()
     )
-    return words + HEAD + "".join(table)
+    notes = "".join(f"\nMore than {SERVED_S:.0f} s, {r.what}: {r.why}.\n" for r in rows if r.why)
+    return words + HEAD + "".join(table) + notes
 
 
 def main() -> int:

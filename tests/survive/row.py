@@ -20,7 +20,7 @@ class Row:
     """Something to survive, and how soon after it the agent has to serve again.
 
     `happen` returns when it is over: from then on the time counts. `then` looks at what clipboard and
-    pointer do not show, and raises RuntimeError or TimeoutError.
+    pointer do not show, and raises RuntimeError or TimeoutError. `why` the limit is not the usual one.
     """
 
     what: str
@@ -29,3 +29,4 @@ class Row:
     # Xorg gives up all its input devices, the keyboard too, when logind leaves the bus.
     x_reads_input: bool = True
     then: Callable[[Served], None] = _nothing
+    why: str = ""
