@@ -17,7 +17,7 @@ from vdagent.lab.viewer_process import ViewerProcess
 collect_ignore_glob = [] if "VDAGENT_TEST_GUEST_FULL" in os.environ else ["test_*.py"]
 
 
-@pytest.fixture(scope="session", params=["virtio-vga", "qxl-vga"])
+@pytest.fixture(scope="package", params=["virtio-vga", "qxl-vga"])
 def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
     """A booted guest with this graphics card; outputs but the first are connected when a viewer wants them."""
     require("qemu-system-x86_64", "busybox", "apt-get", "dpkg-deb", "Xorg", "twm", "sway", "xrandr")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,11 +39,17 @@ def spawn(
             env=None if env is None else dict(env),
             pass_fds=pass_fds,
             cwd=cwd,
-            preexec_fn=die_with_parent,
+            preexec_fn=_as_from_a_terminal,
         )
     finally:
         if not isinstance(sink, int):
             sink.close()
+
+
+def _as_from_a_terminal() -> None:
+    """^C counts, also where these tests run in the background of a shell, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent()
 
 
 def wait_for(

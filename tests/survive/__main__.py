@@ -37,7 +37,7 @@ work. The time counts from the end of what happened, which took the time beside 
 window manager can be used. After {patience:.0f} s it counts as dead.
 
 Without KVM everything takes longer. In the same guest, right before: {reference}.
-The machine had {cpus} CPUs; programs that were not part of this took {share:.0%} of them meanwhile.
+The machine had {cpus} CPUs; programs that were not part of this took {share:.0%} of them meanwhile{precedence}.
 
 """
 # What the rows' times may be compared with.
@@ -106,6 +106,16 @@ def cpu_seconds() -> tuple[float, float]:
     return busy, sum(os.times()[:4])
 
 
+def precedence() -> str:
+    """Whether we had that over other programs."""
+    try:
+        group = Path("/proc/self/autogroup").read_text()
+    except OSError:
+        return ""
+    nice = int(group.split()[-1])
+    return f", with precedence for this (nice {nice})" if nice < 0 else ""
+
+
 def run(rows: Sequence[Row]) -> str:
     """The whole document."""
     table = []
@@ -131,7 +141,9 @@ def run(rows: Sequence[Row]) -> str:
     others = (all_busy - busy) - (all_ours - ours)
     cpus = os.cpu_count() or 1
     share = max(0.0, others) / cpus / (time.monotonic() - start)
-    words = ABOUT.format(patience=PATIENCE_S, reference=compare, cpus=cpus, share=share)
+    words = ABOUT.format(
+        patience=PATIENCE_S, reference=compare, cpus=cpus, share=share, precedence=precedence()
+    )
     return words + HEAD + "".join(table)
 
 

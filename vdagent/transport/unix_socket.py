@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
@@ -92,6 +91,8 @@ def serve(
     listener: socket.socket, on_connection: Callable[[socket.socket, Peer], None]
 ) -> Callable[[], None]:
     """Accept connections and hand them over, non-blocking, with who it is; returns a stop function."""
+    import asyncio  # not for who only connects, which is the first that a session agent does
+
     loop = asyncio.get_running_loop()
     listener.setblocking(False)
 
