@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backends.base import Login
 from .errors import FramingError
-from .protocol.messages import ClipboardPart
+from .protocol.messages import ClipboardPart, FileXferData
 from .protocol.udscs import GuestResolution, Message
 from .protocol.udscs_connection import UdscsConnection
 from .session_facts import SessionFacts
@@ -27,6 +27,8 @@ log = logging.getLogger("session")
 # A slow session slows the port down once this much waits for it, and is dropped if it then takes
 # nothing at all for STALL_S: slow is not hung.
 FULL = 16 * 1024 * 1024
+# Less of files: what is copied meanwhile waits behind them, for as long as a slow disk takes.
+FULL_OF_FILES = 1024 * 1024
 STALL_S = 5.0
 
 
@@ -61,6 +63,7 @@ class AgentLink:
         self._loop = asyncio.get_running_loop()
         self.link = Link(connection.detach(), self._received, self._ended, self._drained)
         self.link.pause_reading()
+        self.link.room = FULL
 
     def __str__(self) -> str:
         return f"session agent (pid {self.peer.pid}, uid {self.peer.uid})"
@@ -83,7 +86,12 @@ class AgentLink:
     @property
     def is_full(self) -> bool:
         """Whether so much waits for it that no more should be read for it."""
-        return self.link.queued >= FULL
+        return self.link.queued >= self.link.room
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether what it says is read at present."""
+        return self._admitted and not (self._paused or self._held)
 
     @property
     def sending_parts(self) -> bool:
@@ -94,6 +102,8 @@ class AgentLink:
         """Queue a message; the agent is dropped if it has stopped taking any."""
         if not isinstance(msg, ClipboardPart):
             log.debug("→ session pid %d: %s", self.peer.pid, msg)
+        if isinstance(msg, FileXferData):
+            self.link.room = FULL_OF_FILES
         self._udscs.send(msg)
         data = self._udscs.data_to_send()
         if self.tap is not None:
@@ -116,9 +126,11 @@ class AgentLink:
         self.pause(self._paused)
 
     def _drained(self) -> None:
-        if self._held:
-            self._held = False
-            self.pause(self._paused)
+        if not self.link.queued:
+            self.link.room = FULL
+            if self._held:
+                self._held = False
+                self.pause(self._paused)
         self._on_drained()
 
     def pause(self, paused: bool) -> None:
@@ -133,7 +145,8 @@ class AgentLink:
         if self.link.closed or not self.is_full:
             self._stalled_at = -1
         elif self.link.sent == self._stalled_at:
-            self.drop(f"it took nothing for {STALL_S:.0f} s with {FULL >> 20} MiB waiting")
+            waits = self.link.queued >> 20
+            self.drop(f"it took nothing for {STALL_S:.0f} s with {waits} MiB waiting")
         else:
             self._stalled_at = self.link.sent
             self._loop.call_later(STALL_S, self._check_stall)

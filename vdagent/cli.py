@@ -266,6 +266,13 @@ def _guarded(ident: str, found: Found, run: Callable[[str, Found], int]) -> int:
         else:
             print(f"{ident}: {harmless(str(error))}", file=sys.stderr)
         return 1
+    except Exception:
+        import logging
+
+        if not logging.getLogger().handlers:
+            raise
+        logging.getLogger().critical("", exc_info=True)
+        return 1
 
 
 def _file(found: Found, name: str) -> str | None:

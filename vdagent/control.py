@@ -45,6 +45,10 @@ Line = dict[str, Any]
 Question = Callable[[Line, "Caller"], Awaitable[Line]]
 
 
+class NotThere(SessionError):
+    """Nobody answers at the control socket, or not yet."""
+
+
 def control_path(session_socket: str) -> str:
     """Where the control socket of a daemon with this session socket is."""
     return f"{session_socket}.control"
@@ -112,7 +116,7 @@ class ControlServer:
     async def start(self) -> None:
         """Listen; not being able to is no reason for the daemon to end."""
         try:
-            listener = bind(self._path)
+            listener = bind(self._path, f"{self._path[:-1]}~")  # as long: there is a limit
         except SystemFault as error:
             log.warning("control: %s; `vdagent` cannot ask this program", error)
             return
@@ -206,7 +210,7 @@ def conversation(
             if not isinstance(answer, dict):
                 raise ValueError
         except OSError as error:
-            raise SessionError(f"control: no answer at {path}: {error.strerror or error}") from None
+            raise NotThere(f"control: no answer at {path}: {error.strerror or error}") from None
         except (ValueError, RecursionError):  # the latter for thousands of brackets
             raise SessionError(f"control: no answer at {path}: it talks nonsense") from None
         if not answer.get("ok"):

@@ -240,7 +240,7 @@ class Daemon:
         if host_waits != self._host_waits:
             self._host_waits = host_waits
             self.host.pause(host_waits)
-        if queued <= HOST_FULL or self._paused is not self._active:
+        if self._paused is not None and (queued <= HOST_FULL or self._paused is not self._active):
             self._pause(None)
 
     def _pause(self, link: AgentLink | None) -> None:

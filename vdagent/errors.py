@@ -48,3 +48,8 @@ class DesktopError(VdagentError):
 
 class SystemFault(VdagentError):
     """This machine: a device node, socket, permission or limit."""
+
+
+def reason(error: Exception) -> str:
+    """What the system says of it, in words without its number; an elapsed deadline says nothing itself."""
+    return getattr(error, "strerror", None) or str(error) or "no answer in time"

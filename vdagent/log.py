@@ -17,11 +17,34 @@ _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
 
 class _OneLine(logging.Formatter):
-    """A message stays on its line, whoever's words are in it; a traceback has its own."""
+    """A message stays on its line, whoever's words are in it; a traceback, for `debug`, has its own."""
+
+    def __init__(self, *, tracebacks: bool) -> None:
+        super().__init__("%(message)s")
+        self._tracebacks = tracebacks
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record if self._tracebacks else without_traceback(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         text = harmless(super().formatMessage(record))
         return f"{text} (more of these are left out for a while)" if _is_last(record) else text
+
+
+def without_traceback(record: logging.LogRecord) -> logging.LogRecord:
+    """A mistake of ours as one sentence: what it says itself may be somebody's content."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return record
+    what, trace = type(error).__name__, error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None:
+        file = os.path.basename(trace.tb_frame.f_code.co_filename)
+        what = f"{what} in {file}, line {trace.tb_lineno}"
+    text = f"internal error: {what}; please report it with what --debug says"
+    said = {**vars(record), "msg": text, "args": None, "exc_info": None, "exc_text": None}
+    return logging.makeLogRecord(said)
 
 
 class Enough(logging.Filter):
@@ -30,14 +53,14 @@ class Enough(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._kinds: dict[str, tuple[float, int]] = {}  # the kinds are the source's: not many
+        self._kinds: dict[tuple[str, int], tuple[float, int]] = {}  # by the place in the source
 
     def filter(self, record: logging.LogRecord) -> bool:
-        now = self._clock()
-        since, count = self._kinds.get(record.msg, (now, 0))
+        now, kind = self._clock(), (record.pathname, record.lineno)
+        since, count = self._kinds.get(kind, (now, 0))
         if now - since >= WITHIN_S:
             since, count = now, 0
-        self._kinds[record.msg] = since, count + 1
+        self._kinds[kind] = since, count + 1
         record.is_last = count + 1 == MOST
         return count < MOST
 
@@ -94,14 +117,14 @@ class LastError(logging.Handler):
         self._on_error = on_error
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text, self.at = record.getMessage(), time.monotonic()
+        self.text, self.at = without_traceback(record).getMessage(), time.monotonic()
         self._on_error(self.text)
 
 
 def set_up(ident: str, *, foreground: bool, debug: int) -> None:
     """Log INFO and worse, and DEBUG with `debug`; tracebacks are shown with `debug` only."""
     handler = _Stderr(ident) if foreground else _Syslog(ident)
-    handler.setFormatter(_OneLine("%(message)s"))
+    handler.setFormatter(_OneLine(tracebacks=bool(debug)))
     if not debug:
         handler.addFilter(Enough())
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO)

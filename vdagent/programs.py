@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
 # The parent of a daemonising session agent waits that long for the daemon, like the C peer's.
 READY_S = 10.0
+LATE_S = 9.0  # when it is told that it waits in vain
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Found = dict[str, "str | int"]
@@ -119,13 +120,27 @@ def run_session(ident: str, found: Found) -> int:
         log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
 
         settings = _session_settings(found, display, daemon)
-        return _serve(lambda stop: run(settings, stop, say_ready, connection))
+
+        def serving(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
+            import asyncio
+
+            if ready is not None:
+                asyncio.get_running_loop().call_later(LATE_S, _say_late, ident, daemon, ready)
+            return run(settings, stop, say_ready, connection)
+
+        return _serve(serving)
     except BaseException as error:
         if ready is not None:
             if isinstance(error, VdagentError):
                 print(f"{ident}: {error}", file=sys.stderr)
             ready(False)
         raise
+
+
+def _say_late(ident: str, daemon: str, ready: Callable[[bool], None]) -> None:
+    """Let go of the terminal, and of whoever reads what we say, though nothing is served yet."""
+    print(f"{ident}: there is no daemon yet at {daemon}; waiting for it", file=sys.stderr)
+    ready(False)
 
 
 def _knock(path: str) -> socket.socket | None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.support.logs import faultless
 from tests.support.rig import program
 from vdagent.doctor import cli
 from vdagent.doctor.finding import Finding, Scope
@@ -86,7 +87,7 @@ def doctor(
         text=True,
         timeout=DEADLINE_S,
     )
-    assert "Traceback" not in run.stderr, run.stderr
+    assert faultless(run.stderr), run.stderr
     return read_json(run.stdout, run.returncode)
 
 

@@ -83,28 +83,18 @@ def listening(path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def test_a_control_socket_that_is_not_the_daemons(tmp_path: Path) -> None:
-    """Somebody listens at both and talks nonsense."""
-    path = tmp_path / "sock"
-    with listening(path), listening(Path(control_path(str(path)))) as control:
-
-        def talk() -> None:
-            connection, _ = control.accept()
-            with connection:
-                connection.recv(100)
-                connection.sendall(b"* OK IMAP4rev1 ready\n")
-
-        thread = threading.Thread(target=talk)
-        thread.start()
-        report = doctor("-S", path)
-        thread.join()
-    report.says("daemon", False, f"no answer at {path}.control", "vdagent")
-
-
 @pytest.mark.parametrize(
-    "told", [b"[]\n", b'{"ok": true}\n', b'{"ok": true, "status": 3}\n', b"3\n"]
+    "told",
+    [
+        b"* OK IMAP4rev1 ready\n",
+        b"[]\n",
+        b'{"ok": true}\n',
+        b'{"ok": true, "status": 3}\n',
+        b"3\n",
+    ],
 )
-def test_nonsense_is_no_reason_to_fall_over(tmp_path: Path, told: bytes) -> None:
+def test_a_control_socket_that_is_not_the_daemons(tmp_path: Path, told: bytes) -> None:
+    """Somebody listens at both and talks nonsense."""
     path = tmp_path / "sock"
     with listening(path), listening(Path(control_path(str(path)))) as control:
 
@@ -118,7 +108,7 @@ def test_nonsense_is_no_reason_to_fall_over(tmp_path: Path, told: bytes) -> None
         thread.start()
         report = doctor("-S", path)
         thread.join()
-    report.says("daemon", False, "no answer", "vdagent")
+    report.says("daemon", False, f"no answer at {path}.control", "vdagent")
 
 
 def test_a_stale_control_socket_beside_a_live_daemon(rig: Rig) -> None:

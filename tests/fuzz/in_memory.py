@@ -96,6 +96,7 @@ class Agent:
         self.login: Login | None = Login(str(number), is_user=True)
         self.ours, self.theirs = UdscsConnection.for_daemon(), UdscsConnection.for_agent()
         self.dropped = False
+        self.is_heard = True
 
     def send(self, msg: udscs.Message) -> None:
         self.ours.send(msg)

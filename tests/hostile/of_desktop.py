@@ -81,8 +81,8 @@ def names_that_lead_elsewhere(desk: Desk) -> None:
     names = ("../up", "/tmp/absolute", "..", ".", "", "a\\nb", "x" * 300, "\u202egpj.exe", "a\\xb")
     for number, name in enumerate(names, 20):
         send_file(desk, number, name, b"x")
-    sockets = {path.name for path in desk.directory.iterdir() if path.is_socket()}
-    if new := {path.name for path in desk.directory.iterdir()} - before - sockets:
+    # A session agent makes a socket in a directory of its own some time after it has come.
+    if new := {path.name for path in desk.directory.iterdir() if path.is_file()} - before:
         raise Refused(f"written outside: {new}")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.hostile import of_host, of_session
 from tests.hostile.verdict import Attack, judge
+from tests.support.logs import faultless
 
 ATTACKS = {
     f"{who}: {attack.__name__}": attack
@@ -22,4 +23,4 @@ def test_served_on(attack: Attack, tmp_path: Path) -> None:
     verdict = judge(attack, "ours", tmp_path)
     log = (tmp_path / "daemon.log").read_text()
     assert verdict.served, f"{verdict}\n{log[-3000:]}"
-    assert "Traceback" not in log, log[-3000:]
+    assert faultless(log), log[-3000:]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.buses import require_mock_logind
 from tests.support.login_rig import LoginRig
+from tests.support.logs import faultless
 
 
 @pytest.fixture
@@ -26,4 +27,4 @@ def rig() -> Iterator[LoginRig]:
         yield rig
         if getattr(rig, "daemon", None) is not None:
             assert rig.daemon.poll() is None, rig.log.read_text()
-            assert "Traceback" not in rig.log.read_text(), rig.log.read_text()
+            assert faultless(rig.log.read_text()), rig.log.read_text()

@@ -8,8 +8,9 @@ side, and the tablet, is compared. WANTED names each step that must differ, and 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.support import wire
 from tests.support.rig import Agent, Closed, Rig
 from tests.support.tools import require
 from tests.support.wire import PNG, TEXT, VIEWER_CAPS, Port, Uds, frame, message, u32
+
+T = TypeVar("T")
 
 HOST, AGENT = "host", "agent"
 FENCE = 0xFE0000
@@ -177,14 +180,20 @@ def rest(rig: Rig) -> Iterator[Said]:
         return
 
 
-def test_word_for_word(tmp_path: Path) -> None:
+def on_both(tmp_path: Path, work: Callable[[Rig], T]) -> dict[str, T]:
+    """What comes of `work` on the C daemon, and what on ours."""
     require("spice-vdagentd")
-    said = {}
+    came = {}
     for kind in ("C", "ours"):
         directory = tmp_path / kind
         directory.mkdir()
         with Rig(directory, kind) as rig:
-            said[kind] = dict(play(rig))
+            came[kind] = work(rig)
+    return came
+
+
+def test_word_for_word(tmp_path: Path) -> None:
+    said = on_both(tmp_path, lambda rig: dict(play(rig)))
     assert said["C"].keys() == said["ours"].keys()
     different = {step for step in said["C"] if said["C"][step] != said["ours"][step]}
     report = [
@@ -217,16 +226,14 @@ def test_two_sessions(tmp_path: Path, kind: str) -> None:
 
 def test_a_file_of_an_old_client_and_a_new_one(tmp_path: Path) -> None:
     """129 transfers, id by id the same refusal as the C daemon's."""
-    require("spice-vdagentd")
-    said = {}
-    for kind in ("C", "ours"):
-        directory = tmp_path / kind
-        directory.mkdir()
-        with Rig(directory, kind) as rig:
-            agent = rig.ready()
-            rig.host.send(b"".join(message(Port.FILE_START, u32(i) + KEY_FILE) for i in range(130)))
-            said[kind] = [rig.host.expect(Port.FILE_STATUS) for _ in range(2)]
-            agent.close()
-            said[kind] += sorted(rig.host.expect(Port.FILE_STATUS) for _ in range(128))
+
+    def start_130(rig: Rig) -> list[bytes]:
+        agent = rig.ready()
+        rig.host.send(b"".join(message(Port.FILE_START, u32(i) + KEY_FILE) for i in range(130)))
+        refused = [rig.host.expect(Port.FILE_STATUS) for _ in range(2)]
+        agent.close()
+        return refused + sorted(rig.host.expect(Port.FILE_STATUS) for _ in range(128))
+
+    said = on_both(tmp_path, start_130)
     assert said["C"] == said["ours"]
     assert said["ours"][0] == u32(128, 2) + b"\0" + u32(31)

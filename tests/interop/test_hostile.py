@@ -100,6 +100,20 @@ def test_a_large_body_cut_short_costs_the_port_only(rig: Rig) -> None:
     rig.still_serves(other)
 
 
+def test_a_large_body_that_stops_costs_the_session_and_the_port(rig: Rig) -> None:
+    """The viewer waits for the rest without end, and nothing else could be said to the host."""
+    agent = rig.ready()
+    rig.host.send(wire.request(wire.TEXT))
+    agent.until(Uds.REQUEST)
+    agent.send(struct.pack("=IIII", Uds.DATA, 0, 1, 1 << 20) + bytes(1 << 19))
+    agent.wait_closed()
+    rig.host.stream.wait_closed()
+    rig.host.hang_up()
+    other = rig.agent()
+    rig.host.greet()
+    rig.still_serves(other)
+
+
 def test_a_claim_of_4_gib_of_clipboard(rig: Rig) -> None:
     agent = rig.ready()
     before = rig.memory_kib()

@@ -66,11 +66,14 @@ class Stream:
             with contextlib.suppress(BlockingIOError):
                 rest = rest[self.socket.send(rest) :]
 
-    def flood(self, data: bytes, calm_s: float = 0.3) -> None:
-        """Write `data` again and again until nothing of it was taken for `calm_s`."""
-        rest = memoryview(data)
+    def flood(self, data: bytes, calm_s: float = 0.3) -> int:
+        """Write `data` again and again until nothing was taken for `calm_s`; how many bytes were."""
+        rest, taken = memoryview(data), 0
         while select.select([], [self.socket], [], calm_s)[1]:
-            rest = rest[self.socket.send(rest) :] or memoryview(data)
+            sent = self.socket.send(rest)
+            taken += sent
+            rest = rest[sent:] or memoryview(data)
+        return taken
 
     def read(self, size: int, timeout_s: float = PATIENCE_S) -> bytes:
         """The next `size` bytes. Raises Closed or TimeoutError instead."""

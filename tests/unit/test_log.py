@@ -33,6 +33,19 @@ def test_a_traceback_has_its_lines() -> None:
     assert lines[0] == "me: it\\nbroke" and lines[1].startswith("Traceback") and len(lines) > 3
 
 
+def test_a_mistake_of_ours_is_one_line_without_content() -> None:
+    lines = said(
+        'log.set_up("me", foreground=True, debug=0)\nlast = log.LastError()\n'
+        "logging.getLogger().addHandler(last)\n"
+        'try: bytes.fromhex("ff").decode() + "secret"\n'
+        'except ValueError as error: logging.exception("future: <%r>", "secret")\n'
+        "import sys; print(last.text, file=sys.stderr)"
+    )
+    place = "UnicodeDecodeError in <string>, line 5"
+    text = f"internal error: {place}; please report it with what --debug says"
+    assert lines == [f"me: {text}", text]
+
+
 def test_what_is_said_all_the_time_is_left_out_and_that_is_said() -> None:
     loop = 'for n in range(1000): logging.info("client %d", n)\nlogging.info("other")'
     lines = said(f'log.set_up("me", foreground=True, debug=0)\n{loop}')

@@ -8,7 +8,7 @@ import socket
 import time
 
 from .. import __version__
-from ..control import ask_status, control_path
+from ..control import NotThere, ask_status, control_path
 from ..errors import SessionError
 from ..transport.peers import Peer
 from .finding import Finding, Scope, Status
@@ -26,8 +26,10 @@ def status_of(scope: Scope) -> tuple[Status | None, str]:
     while True:
         try:
             return ask_status(control), ""
-        except SessionError as error:
+        except NotThere as error:
             problem = error.message
+        except SessionError as error:
+            return None, error.message
         if comes is None:
             comes = _listener(scope.socket) not in (None, C_DAEMON)
         if not comes or time.monotonic() >= deadline:

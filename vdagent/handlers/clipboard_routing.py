@@ -34,6 +34,8 @@ MAX_PENDING = 256
 # agent may be in the middle of a slow program's answer, a viewer's first byte is seen here.
 ANSWER_S = 30.0
 PASTE_S = 11.0
+# A session that says nothing more in the middle of a large message keeps the host from everything else.
+STALL_S = 3.0
 
 
 class Timer(Protocol):
@@ -101,6 +103,9 @@ class ClipboardRouting:
         self._late: dict[int, bool] = {}
         self._to_agent: Agent | None = None  # takes the Clipboard message in parts from the host
         self._to_host: Agent | None = None  # gives the one to the host
+        self._call_later = call_later
+        self._check: Timer | None = None  # whether it goes on, while there is one
+        self._goes_on = False
 
     def set_policy(self, policy: ClipboardPolicy) -> None:
         """What may pass from now on, whatever the session agent thinks of it."""
@@ -222,16 +227,18 @@ class ClipboardRouting:
         if self._is_wanted(msg.size) and not self._host.sending_parts:
             self._to_host = agent
             self._host.send_begin(msg)
+            self._check_later()
         else:
             self._host.send(Clipboard(msg.selection, msg.type, b""))
 
     def agent_part(self, agent: Agent, msg: ClipboardPart) -> None:
         if agent is self._to_host:
+            self._goes_on = True
             self._host.send_part(msg)
 
     def agent_end(self, agent: Agent, msg: ClipboardEnd) -> None:
         if agent is self._to_host:
-            self._to_host = None
+            self._give_no_more()
 
     def agent_release(self, agent: Agent, msg: ClipboardRelease) -> None:
         agent.offers.pop(msg.selection, None)
@@ -300,7 +307,7 @@ class ClipboardRouting:
         self._of_host.expire_all()
         self._of_guest.expire_all()
         if not self._host.sending_parts:
-            self._to_host = None
+            self._give_no_more()
         # else: the host counts on the rest of that message, wanted or not.
         if self._to_agent is not None:
             agent, self._to_agent = self._to_agent, None
@@ -314,11 +321,30 @@ class ClipboardRouting:
         if agent is self._to_agent:
             self._to_agent = None
         if agent is self._to_host:
-            self._to_host = None
+            self._give_no_more()
             if self._host.sending_parts:
                 self._host.reopen("a session ended in the middle of a large clipboard message")
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _check_later(self) -> None:
+        self._goes_on = False
+        self._check = self._call_later(STALL_S, self._check_progress)
+
+    def _check_progress(self) -> None:
+        agent = self._to_host
+        if agent is None:
+            return
+        if self._goes_on or not agent.is_heard:
+            return self._check_later()
+        self._check = None
+        agent.drop("it stopped in the middle of a large clipboard message")
+
+    def _give_no_more(self) -> None:
+        self._to_host = None
+        if self._check is not None:
+            self._check.cancel()
+            self._check = None
 
     def _may_talk(self, agent: Agent, selection: int) -> bool:
         client = self._host.client

@@ -25,7 +25,7 @@ from .policy import FilePolicy
 log = logging.getLogger("files")
 
 # Bytes that wait for the disk: no more are read beyond HIGH, again below LOW.
-HIGH, LOW = 4 * 1024 * 1024, 1024 * 1024
+HIGH, LOW = 2 * 1024 * 1024, 1024 * 1024
 # So often one read is let through while the disk keeps us waiting; our daemon gives up on a session
 # that takes nothing for 5 s.
 TRICKLE_S = 2.0

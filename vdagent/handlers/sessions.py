@@ -31,6 +31,11 @@ class Agent(Protocol):
     def pointer_transforms(self) -> Mapping[int, int]:
         """Of its displays; 0 for those that are not in it."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether what it says is read at present: not where the host has no room for it."""
+        ...
+
     def send(self, msg: udscs.Message) -> None:
         """Queue a message for it."""
 

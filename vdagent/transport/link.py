@@ -39,7 +39,7 @@ class Link:
 
     `on_data(view)` gets what was read; the view is good only until it returns. `on_end(reason)` is
     called once, from the loop: "" for end of file, else the system's words. `on_drained()` is called
-    whenever the queue has become empty.
+    whenever the queue has become empty, and when it has become shorter than `room`.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Link:
         self._woken = 0.0
         self._queue: deque[Buffer] = deque()
         self.queued = 0
+        self.room = 0
         self.sent = 0  # bytes the peer or the kernel took, ever
         self.received = 0
         self._reading = False
@@ -199,6 +200,7 @@ class Link:
     def _writable(self) -> None:
         queue = self._queue
         batch = [queue.popleft() for _ in range(min(len(queue), _IOV_MAX))]
+        before = self.queued
         done, offset = self._write_now(batch)
         self.queued -= sum(map(len, batch[:done])) + offset
         if done < len(batch):
@@ -206,8 +208,8 @@ class Link:
             queue.appendleft(memoryview(batch[done])[offset:])
         if not queue:
             self._stop_writing()
-            if self._on_drained is not None:
-                self._on_drained()
+        if self._on_drained is not None and (not queue or self.queued < self.room <= before):
+            self._on_drained()
 
     def _start_writing(self) -> None:
         if self._queue and not self._writing and not self._ended:

@@ -30,17 +30,22 @@ def activated_socket() -> socket.socket | None:
     return socket.socket(fileno=LISTEN_FDS_START)
 
 
-def bind(path: str) -> socket.socket:
+def bind(path: str, made_as: str = "") -> socket.socket:
     """Listen at `path`, open to all users (who may talk is decided after accept).
 
-    A socket file that a dead daemon left behind is replaced; a live one is an error.
+    A socket file that a dead daemon left behind is replaced; a live one is an error. Made as another
+    file it appears at `path` when it listens: whoever waits for it may connect at once.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     old_umask = os.umask(0o111)
     try:
         _remove_stale(path)
-        listener.bind(path)
+        if made_as:
+            _remove_stale(made_as)
+        listener.bind(made_as or path)
         listener.listen(64)
+        if made_as:
+            os.rename(made_as, path)
     except SystemFault:
         listener.close()
         raise

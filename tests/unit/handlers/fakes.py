@@ -68,6 +68,7 @@ class FakeAgent:
         self.pointer_transforms: dict[int, int] = {}
         self.offers: dict[int, tuple[int, ...]] = {}
         self.login: Login | None = None
+        self.is_heard = True
         self.sent: list[Any] = []
         self.dropped: list[str] = []
 

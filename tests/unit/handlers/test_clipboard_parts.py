@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.handlers.routing import BIG, END, PART, TEXT, Setup, empty
+from vdagent.handlers.clipboard_routing import STALL_S
 from vdagent.protocol.messages import ClipboardRequest
 
 
@@ -56,6 +57,22 @@ def test_a_session_that_dies_while_sending_costs_the_port(s: Setup) -> None:
     s.begins(s.a)
     s.leave(s.a)
     assert len(s.host.reopened) == 1
+
+
+def test_a_session_that_stops_while_sending_is_dropped(s: Setup) -> None:
+    s.begins(s.a)
+    for _ in range(5):
+        s.routing.agent_part(s.a, PART)
+        s.clock.advance(STALL_S)
+    s.a.is_heard = False  # the host takes nothing
+    s.clock.advance(60)
+    assert s.a.dropped == []
+    s.a.is_heard = True
+    s.clock.advance(2 * STALL_S)
+    assert len(s.a.dropped) == 1
+    s.leave(s.a)
+    assert len(s.host.reopened) == 1
+    assert s.clock.running == 0
 
 
 def test_a_session_that_dies_while_receiving_costs_nothing(s: Setup) -> None:

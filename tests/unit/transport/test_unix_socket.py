@@ -164,3 +164,23 @@ def test_sockets_for_somebody_else_are_not_ours(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("LISTEN_PID", "1")
     monkeypatch.setenv("LISTEN_FDS", "1")
     assert unix_socket.activated_socket() is None
+
+
+def test_where_it_is_somebody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the file may connect at once."""
+    path, listen, answers = tmp_path / "s", socket.socket.listen, []
+
+    class Late(socket.socket):
+        def listen(self, backlog: int = 0, /) -> None:
+            answers.append(path.exists())
+            listen(self, backlog)
+
+    (tmp_path / "s~").touch()
+    with pytest.raises(SystemFault, match="is not a socket"):
+        bind(str(path), str(tmp_path / "s~"))
+    (tmp_path / "s~").unlink()
+    monkeypatch.setattr(socket, "socket", Late)
+    with bind(str(path), str(tmp_path / "s~")):
+        assert answers == [False] and [p.name for p in tmp_path.iterdir()] == ["s"]
+    with bind(str(path), str(tmp_path / "s~")):  # the one before has ended
+        assert [p.name for p in tmp_path.iterdir()] == ["s"]

@@ -19,7 +19,7 @@ from pywayland.protocol.ext_data_control_v1 import ExtDataControlManagerV1
 from pywayland.protocol.wayland import WlSeat
 from pywayland.protocol_core.interface import Interface
 
-from ...errors import DesktopError
+from ...errors import DesktopError, reason
 from .. import mime, pipes
 from ..base import Buffer, ClipboardListener, Format, Patience, Selection
 from .connection import Global, WaylandConnection
@@ -186,7 +186,7 @@ class WaylandClipboard:
         try:
             pipe = guest.offer.request(mime_type)
         except OSError as error:
-            raise DesktopError(f"no pipe to read {selection.name}: {error}") from error
+            raise DesktopError(f"no pipe to read {selection.name}: {reason(error)}") from error
         return mime.decode(mime_type, await pipes.receive(pipe, self._patience))
 
     # We own.

@@ -23,7 +23,7 @@ from pywayland.protocol_core.interface import Interface
 from pywayland.protocol_core.proxy import Proxy
 from pywayland.scanner.argument import ArgumentType
 
-from ...errors import DesktopError
+from ...errors import DesktopError, reason
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0
@@ -98,7 +98,7 @@ class WaylandConnection:
                 await asyncio.get_running_loop().sock_connect(client, path)
         except (OSError, TimeoutError) as error:
             client.close()
-            raise DesktopError(f"no compositor answers at {path}: {error or 'timeout'}") from error
+            raise DesktopError(f"no compositor answers at {path}: {reason(error)}") from error
         display = Display(client.detach())
         display.connect()
         connection = cls(display)

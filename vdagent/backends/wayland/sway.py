@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Mapping
 
-from ...errors import DesktopError
+from ...errors import DesktopError, reason
 
 ANSWER_S = 5.0
 MAX_ANSWER = 64 * 1024
@@ -34,7 +34,7 @@ async def set_custom_modes(path: str, sizes: Mapping[str, tuple[int, int]]) -> N
         async with asyncio.timeout(ANSWER_S):
             results = await _run(path, "; ".join(commands))
     except (OSError, ValueError, EOFError, TimeoutError) as error:
-        raise DesktopError(f"sway does not answer at {path}: {error or 'timeout'}") from error
+        raise DesktopError(f"sway does not answer at {path}: {reason(error)}") from error
     for result in results if isinstance(results, list) else []:
         if isinstance(result, dict) and not result.get("success"):
             raise DesktopError(f"sway: {result.get('error', 'refused')}")
