@@ -19,7 +19,7 @@ from vdagent.lab.viewer_process import ViewerProcess
 collect_ignore = [] if "VDAGENT_TEST_GUEST_FULL" in os.environ else ["test_repair.py"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def guest() -> Iterator[Guest]:
     """A booted guest with an X server on a std VGA, where MONITORS_CONFIG reaches the agent."""
     require("qemu-system-x86_64", "busybox", "apt-get", "dpkg-deb", "Xorg", "xclip", "xrandr")
@@ -29,7 +29,7 @@ def guest() -> Iterator[Guest]:
         yield machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installed_guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     """Systemd and a user's login; our package was installed with apt and the machine rebooted once.
 
@@ -47,7 +47,7 @@ def installed_guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]
         yield machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_agent(guest: Guest) -> Agent:
     """Daemon and session, started once, and known to serve a viewer."""
     agent = Agent(guest)

@@ -8,7 +8,6 @@ test; the daemon sees the process, the test has the socket.
 from __future__ import annotations
 
 import os
-import select
 import socket
 import struct
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support import wire
+from tests.support.descriptors import is_readable
 from tests.support.processes import spawn, stop
 
 DEADLINE_S = 10.0
@@ -82,7 +82,7 @@ class AgentProcess:
     def is_silent(self) -> bool:
         """Whether nothing is there to be read now, not even the end."""
         assert self.connection is not None
-        return not select.select([self.connection], [], [], 0)[0]
+        return not is_readable(self.connection)
 
     def wait_closed(self) -> None:
         """Read on until the daemon has closed the connection."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import signal
 import struct
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 from tests.support import wire
 from tests.support.agent_processes import AgentProcess
 from tests.support.buses import MockLogind, PrivateBus
+from tests.support.descriptors import is_readable
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Host
 from tests.support.wire import Port
@@ -181,7 +181,7 @@ class LoginRig:
         self.host.send(wire.mouse(x, y))
         now: dict[int, int] = {}
         while (now.get(ABS_X), now.get(ABS_Y)) != at:
-            assert select.select([self._uinput], [], [], 10)[0], f"the tablet is at {now}"
+            assert is_readable(self._uinput, 10), f"the tablet is at {now}"
             for _, _, type_, code, value in struct.iter_unpack("@llHHi", os.read(self._uinput, 24)):
                 if type_ == EV_ABS:
                     now[code] = value

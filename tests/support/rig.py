@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import struct
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support import wire
+from tests.support.descriptors import is_readable, is_writable
 from tests.support.processes import spawn, wait_for
 from tests.support.tools import require
 from tests.support.wire import Port, Uds
@@ -61,7 +61,7 @@ class Stream:
         """Write all of it, as the daemon takes it."""
         rest = memoryview(data)
         while rest:
-            if not select.select([], [self.socket], [], PATIENCE_S)[1]:
+            if not is_writable(self.socket, PATIENCE_S):
                 raise TimeoutError("the daemon takes nothing")
             with contextlib.suppress(BlockingIOError):
                 rest = rest[self.socket.send(rest) :]
@@ -69,7 +69,7 @@ class Stream:
     def flood(self, data: bytes, calm_s: float = 0.3) -> int:
         """Write `data` again and again until nothing was taken for `calm_s`; how many bytes were."""
         rest, taken = memoryview(data), 0
-        while select.select([], [self.socket], [], calm_s)[1]:
+        while is_writable(self.socket, calm_s):
             sent = self.socket.send(rest)
             taken += sent
             rest = rest[sent:] or memoryview(data)
@@ -80,7 +80,7 @@ class Stream:
         deadline = time.monotonic() + timeout_s
         while len(self._buffer) < size:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if left <= 0 or not is_readable(self.socket, left):
                 raise TimeoutError(
                     f"{len(self._buffer)} of {size} bytes came: {self._buffer!r:.80}"
                 )
@@ -126,7 +126,7 @@ class Host:
     @property
     def is_knocking(self) -> bool:
         """Whether the daemon has opened a new connection that was not accepted yet."""
-        return bool(select.select([self._listener], [], [], 0)[0])
+        return is_readable(self._listener)
 
     def send(self, *data: bytes) -> None:
         """Say something."""
