@@ -74,7 +74,11 @@ def disk_root(overlay: Path) -> Root:
 
 def build(cache: Path = kernel.CACHE) -> Path:
     """The image, made again only if something in it has changed."""
-    unpacked = kernel.prepare(cache)
+    with kernel.one_at_a_time(cache, "disk"):
+        return _build(cache, kernel.prepare(cache))
+
+
+def _build(cache: Path, unpacked: kernel.Kernel) -> Path:
     contents = [path.read_bytes() for path in (*sorted(PLACES), Path(__file__))]
     recipe = hashlib.sha256(b"".join([*contents, unpacked.release.encode()])).hexdigest()[:12]
     image = cache / f"{SUITE}-{recipe}.ext4"

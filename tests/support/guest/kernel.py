@@ -7,6 +7,7 @@ guest needs of it is kept in `.cache/guest/`. Run as a module to fill the cache 
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import lzma
@@ -19,7 +20,8 @@ import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,18 +68,28 @@ class Kernel:
         return [self.modules / f"{name}.ko" for name in self.order if name in wanted]
 
 
+@contextmanager
+def one_at_a_time(cache: Path, what: str) -> Iterator[None]:
+    """Who fills the cache with this meanwhile is waited for."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def prepare(cache: Path = CACHE) -> Kernel:
     """The kernel of the package archive, from the cache if this version was unpacked before."""
-    cache.mkdir(parents=True, exist_ok=True)
-    package, version = _candidate(cache)
-    directory = cache / f"{package}_{version.replace(':', '_')}"
-    stamp = directory / "stamp.json"
-    if not stamp.exists() or json.loads(stamp.read_text())["kept"] != [*KEPT_MODULES, "vmlinuz"]:
-        shutil.rmtree(directory, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            unpacked = Path(scratch) / "kernel"
-            _unpack(_download(package, version, Path(scratch)), unpacked)
-            unpacked.rename(directory)  # complete or not there at all
+    with one_at_a_time(cache, "kernel"):
+        package, version = _candidate(cache)
+        directory = cache / f"{package}_{version.replace(':', '_')}"
+        stamp = directory / "stamp.json"
+        kept = [*KEPT_MODULES, "vmlinuz"]
+        if not stamp.exists() or json.loads(stamp.read_text())["kept"] != kept:
+            shutil.rmtree(directory, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=cache) as scratch:
+                unpacked = Path(scratch) / "kernel"
+                _unpack(_download(package, version, Path(scratch)), unpacked)
+                unpacked.rename(directory)  # complete or not there at all
     facts = json.loads(stamp.read_text())
     return Kernel(
         package.removeprefix("linux-image-"),
