@@ -84,11 +84,13 @@ def _words(error: VdagentError | OSError) -> str:
 
 
 def daemon_main(arguments: Sequence[str] | None = None) -> int:
-    """`vdagent daemon`, `spice-vdagentd`."""
+    """`spice-vdagentd`, which is `vdagent daemon`."""
+    return _for_people(lambda: _daemon_command(arguments))
+
+
+def _daemon_command(arguments: Sequence[str] | None) -> int:
     summary, wrong = "SPICE guest agent daemon.", BAD_OPTIONS_DAEMON
-    return _for_people(
-        lambda: _start("vdagent daemon", summary, options.DAEMON, arguments, _daemon, wrong)
-    )
+    return _start("vdagent daemon", summary, options.DAEMON, arguments, _daemon, wrong)
 
 
 def _daemon(found: Found) -> int:
@@ -98,11 +100,13 @@ def _daemon(found: Found) -> int:
 
 
 def session_main(arguments: Sequence[str] | None = None) -> int:
-    """`vdagent session`, `spice-vdagent`."""
+    """`spice-vdagent`, which is `vdagent session`."""
+    return _for_people(lambda: _session_command(arguments))
+
+
+def _session_command(arguments: Sequence[str] | None) -> int:
     summary, wrong = "SPICE session agent.", BAD_OPTIONS_SESSION
-    return _for_people(
-        lambda: _start("vdagent session", summary, options.SESSION, arguments, _session, wrong)
-    )
+    return _start("vdagent session", summary, options.SESSION, arguments, _session, wrong)
 
 
 def _session(found: Found) -> int:
@@ -208,8 +212,8 @@ def _doctor(found: Found) -> int:
 
 
 _MAINS: dict[str, Callable[[Sequence[str]], int]] = {
-    "daemon": daemon_main,
-    "session": session_main,
+    "daemon": _daemon_command,
+    "session": _session_command,
     "install": lambda arguments: install_main("install", arguments),
     "uninstall": lambda arguments: install_main("uninstall", arguments),
     "doctor": doctor_main,

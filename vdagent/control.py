@@ -202,9 +202,8 @@ def conversation(
         came = bytearray()
         try:
             connection.connect(path)
-            with contextlib.suppress(
-                BrokenPipeError
-            ):  # then the answer is there already: a refusal
+            # Refused: the answer is there already.
+            with contextlib.suppress(BrokenPipeError):
                 connection.sendall(json.dumps(question).encode() + b"\n")
             answer = json.loads(_line_of(connection, came))
             if not isinstance(answer, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-import atheris  # type: ignore[import-untyped]
+import atheris  # type: ignore[import-untyped]  # it comes without types
 
 with atheris.instrument_imports(include=["vdagent", "tests.fuzz"]):
     from tests.fuzz.targets import TARGETS

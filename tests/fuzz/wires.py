@@ -87,10 +87,13 @@ def port_messages(data: bytes) -> None:
     connection.data_to_send()
 
 
+_BY_NUMBER = {int(type_): cls for type_, cls in MESSAGES.items()}
+
+
 def decoders(data: bytes) -> None:
     """Every decoder of the port: the message says the same when it is sent again."""
     caps, body = Capabilities(int.from_bytes(data[:3], "little") | 1 << 14), memoryview(data)[4:]
-    cls = MESSAGES.get((data[3:4] or b"\0")[0] % 17)  # type: ignore[call-overload]
+    cls = _BY_NUMBER.get((data[3:4] or b"\0")[0] % 17)
     if cls is None:
         return
     try:

@@ -87,31 +87,32 @@ def test_a_short_body_and_then_nothing(rig: Rig, type_: int) -> None:
     rig.still_serves(first)
 
 
-def test_a_large_body_cut_short_costs_the_port_only(rig: Rig) -> None:
+def half_a_large_answer(rig: Rig) -> Agent:
+    """An agent that has said half of what the viewer asked it for."""
     agent = rig.ready()
     rig.host.send(wire.request(wire.TEXT))
     agent.until(Uds.REQUEST)
     agent.send(struct.pack("=IIII", Uds.DATA, 0, 1, 1 << 20) + bytes(1 << 19))
-    agent.close()
+    return agent
+
+
+def the_port_comes_back(rig: Rig) -> None:
     rig.host.stream.wait_closed()
     rig.host.hang_up()
     other = rig.agent()
     rig.host.greet()
     rig.still_serves(other)
+
+
+def test_a_large_body_cut_short_costs_the_port_only(rig: Rig) -> None:
+    half_a_large_answer(rig).close()
+    the_port_comes_back(rig)
 
 
 def test_a_large_body_that_stops_costs_the_session_and_the_port(rig: Rig) -> None:
     """The viewer waits for the rest without end, and nothing else could be said to the host."""
-    agent = rig.ready()
-    rig.host.send(wire.request(wire.TEXT))
-    agent.until(Uds.REQUEST)
-    agent.send(struct.pack("=IIII", Uds.DATA, 0, 1, 1 << 20) + bytes(1 << 19))
-    agent.wait_closed()
-    rig.host.stream.wait_closed()
-    rig.host.hang_up()
-    other = rig.agent()
-    rig.host.greet()
-    rig.still_serves(other)
+    half_a_large_answer(rig).wait_closed()
+    the_port_comes_back(rig)
 
 
 def test_a_claim_of_4_gib_of_clipboard(rig: Rig) -> None:

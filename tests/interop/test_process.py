@@ -96,8 +96,8 @@ STATES = [
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda s: s.__name__)
-def test_sigterm_ends_the_daemon(rig: Rig, state: object) -> None:
-    state(rig)  # type: ignore[operator]
+def test_sigterm_ends_the_daemon(rig: Rig, state: Callable[[Rig], object]) -> None:
+    state(rig)
     assert rig.end() < END_S
     assert rig.daemon.returncode == 0
     assert not rig.socket.exists()
@@ -106,8 +106,8 @@ def test_sigterm_ends_the_daemon(rig: Rig, state: object) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("state", [idle, host_does_not_read], ids=lambda s: s.__name__)
-def test_and_so_do_the_others(rig: Rig, number: int, state: object) -> None:
-    state(rig)  # type: ignore[operator]
+def test_and_so_do_the_others(rig: Rig, number: int, state: Callable[[Rig], object]) -> None:
+    state(rig)
     assert rig.end(number) < END_S
     assert rig.daemon.returncode == 0
 

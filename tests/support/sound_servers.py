@@ -9,7 +9,6 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.support.buses import PrivateBus
 from tests.support.processes import spawn, stop, wait_for
@@ -64,10 +63,8 @@ class PulseAudio:
         async with PulseAsync("test", server=self.address) as connection:
             sink = await connection.sink_default_get()
             source = await connection.source_default_get()
-            levels: list[Any] = []
-            for device in (sink, source):
-                levels += [[round(v, 2) for v in device.volume.values], bool(device.mute)]
-        return tuple(levels)  # type: ignore[return-value]
+            volumes = [[round(v, 2) for v in device.volume.values] for device in (sink, source)]
+        return volumes[0], bool(sink.mute), volumes[1], bool(source.mute)
 
     async def until(self, fits: Callable[[State], bool]) -> None:
         """Wait until it is so."""

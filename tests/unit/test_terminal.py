@@ -50,19 +50,23 @@ def environment(tmp_path: Path, **others: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", **others}
 
 
+def run_into(stdout: int, words: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        vdagent(words),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(tmp_path),
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize("words", COMMANDS)
 def test_nobody_reads_any_more(words: str, tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        run = subprocess.run(
-            vdagent(words),
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(tmp_path),
-            timeout=60,
-        )
+        run = run_into(writer, words, tmp_path)
     finally:
         os.close(writer)
     assert (run.stderr, run.returncode) == ("", COMMANDS[words])
@@ -71,14 +75,7 @@ def test_nobody_reads_any_more(words: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", ["--help", "doctor", "config show", f"monitor --read {CAPTURE}"])
 def test_the_disk_is_full(words: str, tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
-        run = subprocess.run(
-            vdagent(words),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(tmp_path),
-            timeout=60,
-        )
+        run = run_into(full.fileno(), words, tmp_path)
     assert run.returncode == 1 and "No space left" in run.stderr and run.stderr.count("\n") == 1
 
 

@@ -115,7 +115,8 @@ def describe(layout: Layout, displays: Displays) -> GuestResolution:
         rect = (output.rect if output is not None else None) or Rect(0, 0)
         screens.append(Screen(rect.width, rect.height, rect.x, rect.y, display_id))
     numbers = [layout.width, layout.height, *(n for s in screens for n in (s.width, s.height))]
-    if min(numbers) < 0 or any(abs(n) > MAX_SIDE for s in screens for n in (*numbers, s.x, s.y)):
+    places = [n for s in screens for n in (s.x, s.y)]
+    if min(numbers) < 0 or max(map(abs, numbers + places)) > MAX_SIDE:
         raise DesktopError(f"the desktop says it has {layout.width}x{layout.height} pixels")
     return GuestResolution(layout.width, layout.height, tuple(screens))
 

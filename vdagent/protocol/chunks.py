@@ -157,7 +157,7 @@ class ChunkReader:
 
 @cache
 def _headers_of(count: int) -> Struct:
-    """The headers of so many full chunks in a row."""
+    """The headers of so many full chunks in a row: at most as many as fit into one read."""
     return Struct("<" + f"II{MAX_CHUNK}x" * count)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "vdagent" / "config.toml"
 
 
-def session(user: Path, **options: object) -> Session:
+def session(user: Path, **options: Any) -> Session:
     config = str(user.with_name("system.toml"))
-    return Session(Settings(config=config, **options), lambda: None)  # type: ignore[arg-type]
+    return Session(Settings(config=config, **options), lambda: None)
 
 
 async def test_each_setting_reaches_its_handler(user: Path) -> None:

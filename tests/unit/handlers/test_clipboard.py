@@ -100,7 +100,9 @@ async def test_an_owner_that_never_answers_is_answered_for() -> None:
     assert guest.sent == [Clipboard(0, TEXT, b"")]
 
 
-async def test_a_fault_of_the_desktop_is_answered_for_too(caplog: Any) -> None:
+async def test_a_fault_of_the_desktop_is_answered_for_too(
+    caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     guest = Guest()
     await guest.copies(Format.TEXT)
     guest.take()
@@ -108,7 +110,7 @@ async def test_a_fault_of_the_desktop_is_answered_for_too(caplog: Any) -> None:
     async def broken(selection: Selection, fmt: Format) -> bytes:
         raise ValueError("a bug")
 
-    guest.desktop.read = broken  # type: ignore[method-assign]
+    monkeypatch.setattr(guest.desktop, "read", broken)
     guest.handler.request(ClipboardRequest(0, TEXT))
     await settle()
     assert guest.sent == [Clipboard(0, TEXT, b"")]
@@ -134,7 +136,8 @@ async def test_an_owner_that_drips_does_not_keep_its_place(monkeypatch: pytest.M
     guest.take()
 
     async def drip(selection: Selection, fmt: Format) -> bytes:
-        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+        never: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        return await never
 
     monkeypatch.setattr(guest.desktop, "read", drip)
     for _ in range(MAX_READS):

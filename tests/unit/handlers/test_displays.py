@@ -95,3 +95,5 @@ def test_a_desktop_that_nobody_can_have_is_not_reported(rect: Rect) -> None:
     """It would not fit the wire."""
     with pytest.raises(DesktopError, match="100x100 pixels"):
         describe(Layout(100, 100, (Output("DP-1", rect),)), Displays(lambda *_: None))
+    with pytest.raises(DesktopError):
+        describe(Layout(1 << 31, 100, ()), Displays(lambda *_: None))

@@ -148,14 +148,16 @@ async def test_closed_it_does_nothing() -> None:
     assert guest.desktop.applied == []
 
 
-async def test_the_desktop_is_asked_to_look_at_its_connectors() -> None:
+async def test_the_desktop_is_asked_to_look_at_its_connectors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A bare X server does not by itself, and until somebody does the list stays the old one."""
     guest = Guest()
 
     async def probe() -> None:
         guest.preferred = {"Virtual-1": (1111, 777)}
 
-    guest.desktop.probe = probe  # type: ignore[method-assign]
+    monkeypatch.setattr(guest.desktop, "probe", probe)
     guest.follow.on_hotplug()
     await guest.settled()
     assert guest.desktop.applied == [{"Virtual-1": Rect(1111, 777)}]

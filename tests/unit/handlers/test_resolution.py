@@ -213,7 +213,7 @@ async def test_a_dragged_window_does_not_keep_the_desktop_busy(
         times.append(loop.time())
         await apply(wanted)
 
-    guest.display.apply = timed  # type: ignore[method-assign]
+    monkeypatch.setattr(guest.display, "apply", timed)
     began = loop.time()
     for width in range(800, 830):
         await guest.wants((width, 600, 0, 0))
