@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from .backends.base import (
+    ALWAYS_OURS,
+    Claim,
     Clipboard,
     ClipboardListener,
     Display,
@@ -62,6 +64,7 @@ class Listeners(NamedTuple):
     display: DisplayListener
     on_lost: Callable[[str], None]
     on_choice: Callable[[Choice], None] = lambda choice: None
+    claim: Claim = ALWAYS_OURS
 
     @property
     def ends(self) -> tuple[ClipboardListener, DisplayListener, Callable[[str], None]]:
@@ -125,7 +128,7 @@ async def _wayland(
         from .backends.wayland.desktop import WaylandDesktop
         from .backends.wayland.display import output_management
 
-    wayland = WaylandDesktop(compositor, *listeners.ends)
+    wayland = WaylandDesktop(compositor, *listeners.ends, claim=listeners.claim)
     connection = await wayland.open()
     protocol = data_control(connection)
     if protocol is None and (mutter := await _mutter(listeners, environment)) is not None:
@@ -158,7 +161,8 @@ async def _mutter(listeners: Listeners, environment: Mapping[str, str]) -> Mutte
     except DesktopError as error:
         log.warning("desktop: whether this is GNOME cannot be told: %s", error)
         return None
-    mutter = MutterDesktop(session_bus_address(environment), *listeners.ends)
+    address = session_bus_address(environment)
+    mutter = MutterDesktop(address, *listeners.ends, claim=listeners.claim)
     try:
         await mutter.open()
     except DesktopError as error:
