@@ -27,6 +27,7 @@ from .backends.base import (
 from .backends.split import OnlyFor, SplitClipboard
 from .display_names import compositor_at
 from .errors import DesktopError
+from .xwayland import XWaylandClipboard
 
 if TYPE_CHECKING:
     from .backends.mutter.desktop import MutterDesktop
@@ -38,6 +39,7 @@ FLATPAK_INFO = "/.flatpak-info"
 
 # What compositors do with the selections of X11 programs.
 BOTH_WAYS = "Mutter passes it on both ways"
+NO_XWAYLAND = "the compositor does not serve it, and no XWayland runs"
 ONE_WAY = "most compositors pass it on in one direction, or only while an X11 window has the focus"
 
 
@@ -188,11 +190,9 @@ async def _native(
     parts: dict[Selection, Clipboard] = dict.fromkeys(selections, desktop.clipboard)
     missing = frozenset(Selection) - selections
     if missing and x_name is not None:
-        parts |= await _xwayland(listeners, x_name, missing, bridge)
+        parts |= await _xwayland(listeners, x_name, missing, bridge, start=not selections)
     elif missing and selections:
-        listeners.chose(
-            missing, "nothing", "the compositor does not serve it, and no XWayland runs"
-        )
+        listeners.chose(missing, "nothing", NO_XWAYLAND)
     desktop.deliver()
     clipboard = SplitClipboard(parts)
 
@@ -204,33 +204,40 @@ async def _native(
 
 
 async def _xwayland(
-    listeners: Listeners, x_name: str, selections: frozenset[Selection], bridge: str
+    listeners: Listeners, x_name: str, selections: frozenset[Selection], bridge: str, start: bool
 ) -> dict[Selection, Clipboard]:
-    """What the compositor does not serve, from its X server; nothing if that cannot be had."""
+    """What the compositor does not serve, from its X server, while one runs.
+
+    For all of the clipboard it is worth an X server that nothing else may need: `start` it then.
+    """
     names = _names(selections)
-    heard = OnlyFor(selections, listeners.clipboard)
+
+    async def x11(heard: ClipboardListener, on_lost: Callable[[str], None]) -> Clipboard:
+        only = OnlyFor(selections, heard)
+        desktop = await _x11(listeners._replace(clipboard=only, on_lost=on_lost), x_name)
+        await desktop.display.close()  # the compositor's own word counts
+        log.warning("desktop: %s by XWayland at %s; %s", names, x_name, bridge)
+        listeners.chose(selections, f"XWayland at {x_name}", bridge)
+        return desktop.clipboard
+
+    def gone(reason: str) -> None:
+        log.warning("desktop: no %s: %s", names, reason)
+        listeners.chose(selections, "nothing", reason)
+
+    with _importing("X11", "xlib"):
+        from .backends.x11.starts import XWaylandStarts, runs
+    clipboard = XWaylandClipboard(selections, listeners.clipboard, x11, gone)
+    starts = XWaylandStarts(x_name)
     try:
-        desktop = await _x11(
-            listeners._replace(
-                clipboard=heard,
-                # The session goes on without it.
-                on_lost=lambda reason: _lost(listeners, selections, reason),
-            ),
-            x_name,
-        )
+        if start or runs(x_name):
+            await clipboard.open()
+        else:
+            log.info("desktop: no %s until an XWayland runs, which is not started for it", names)
+            listeners.chose(selections, "nothing", NO_XWAYLAND)
     except DesktopError as error:
-        log.warning("desktop: no %s: %s", names, error)
-        listeners.chose(selections, "nothing", str(error))
-        return {}
-    await desktop.display.close()  # the compositor's own word counts
-    log.warning("desktop: %s by XWayland at %s; %s", names, x_name, bridge)
-    listeners.chose(selections, f"XWayland at {x_name}", bridge)
-    return dict.fromkeys(selections, desktop.clipboard)
-
-
-def _lost(listeners: Listeners, selections: frozenset[Selection], reason: str) -> None:
-    log.warning("desktop: no %s any more: %s", _names(selections), reason)
-    listeners.chose(selections, "nothing", reason)
+        gone(str(error))
+    clipboard.follow(starts)
+    return dict.fromkeys(selections, clipboard)
 
 
 @contextmanager
