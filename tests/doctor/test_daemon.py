@@ -124,20 +124,14 @@ def test_a_daemon_that_its_first_caller_starts(tmp_path: Path) -> None:
     """systemd holds its socket, and nobody has come yet: the doctor is the first."""
     require("systemd-socket-activate")
     (tmp_path / "uinput").touch()
-    argv = [
-        "systemd-socket-activate",
-        "-l",
-        tmp_path / "sock",
-        *program("daemon"),
-        "-x",
-        "-X",
-        "-f",
-    ]
-    argv += ["-s", tmp_path / "port", "-S", tmp_path / "sock", "-u", tmp_path / "uinput"]
+    socket = tmp_path / "sock"
+    where = ("-s", tmp_path / "port", "-S", socket, "-u", tmp_path / "uinput")
+    activate = ("systemd-socket-activate", "-l", str(socket))
+    argv = [*activate, *program("daemon"), "-x", "-X", "-f", *map(str, where)]
     daemon = spawn(argv, log=tmp_path / "log")
     try:
-        wait_for((tmp_path / "sock").exists, 10, "systemd's socket")
-        report = doctor("-s", tmp_path / "port", "-S", tmp_path / "sock")
+        wait_for(socket.exists, 10, "systemd's socket")
+        report = doctor("-s", tmp_path / "port", "-S", socket)
     finally:
         stop(daemon)
     report.says("daemon", True, f"pid {daemon.pid}")

@@ -263,6 +263,6 @@ def test_who_may_not_probe_is_told_who_may(monkeypatch: pytest.MonkeyPatch) -> N
         raise SessionError("control: only root and users with a session agent may do that")
 
     monkeypatch.setattr(host, "ask", refuse)
-    status = {"host": {"messages": {}, "capabilities": []}}
+    status: dict[str, Any] = {"host": {"messages": {}, "capabilities": []}}
     _, finding = host.run_probe(Scope("port", "socket"), status)
     assert (finding.ok, finding.hint) == (None, "sudo vdagent doctor --probe")

@@ -147,7 +147,7 @@ def test_toml_is_a_file_of_settings(tmp_path: Path) -> None:
         tomllib.loads(block.text)
         path = tmp_path / f"{number}.toml"
         path.write_text(block.text)
-        check = [sys.executable, "-m", "vdagent", "config", "check", "--config", path]
+        check = [sys.executable, "-m", "vdagent", "config", "check", "--config", str(path)]
         done = subprocess.run(check, capture_output=True, text=True, timeout=20)
         assert done.returncode == 0, done.stderr
 

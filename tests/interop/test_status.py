@@ -182,7 +182,7 @@ def test_a_real_session_tells_its_backends(rig: Rig, tmp_path: Path) -> None:
     with xvfb(tmp_path) as server:
         more = {"DISPLAY": server.display, "XDG_RUNTIME_DIR": str(tmp_path)}
         env = environment(**more, XDG_CURRENT_DESKTOP="Tests")
-        argv = [*program("session"), "-x", "-s", tmp_path / "port", "-S", rig.socket]
+        argv = [*program("session"), "-x", "-s", str(tmp_path / "port"), "-S", str(rig.socket)]
         session = spawn(argv, log=tmp_path / "session.log", env=env)
         try:
             wait_for(lambda: any(s["backends"] for s in status(rig.socket)["sessions"]), 15, "it")

@@ -55,8 +55,8 @@ class MonitorsGuest(Guest):
         wait_for(lambda: Path(control_path(str(self.socket))).exists(), 10, "the control socket")
         return self
 
-    def session(self) -> subprocess.Popen[bytes]:
-        self._agent = super().session()
+    def session(self, *options: str) -> subprocess.Popen[bytes]:
+        self._agent = super().session(*options)
         return self._agent
 
     def restart_session(self) -> None:

@@ -42,7 +42,7 @@ async def served(tmp_path: Path, **questions: Any) -> AsyncIterator[str]:
 
 
 def run(program: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(program(), 20))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(program(), 20))
 
 
 def raw(path: str, *lines: bytes) -> list[Any]:
