@@ -29,7 +29,7 @@ from .protocol.host_connection import Event
 from .protocol.udscs import FromAgent, GuestResolution
 from .routing import Routing
 from .transport.peers import Peer
-from .transport.unix_socket import serve
+from .transport.unix_socket import allow_descriptors, serve
 
 if TYPE_CHECKING:
     from .backends.udev import PortWatch
@@ -223,6 +223,7 @@ class Daemon:
         """Answer the questions of the other commands."""
         from .questions import Questions
 
+        allow_descriptors()
         self._questions = Questions(self)
 
     # -- back-pressure ---------------------------------------------------------------------------
