@@ -39,7 +39,7 @@ def test_a_lock_comes_and_goes_while_the_viewer_stays(rig: LoginRig) -> None:
     rig.host.expect_grab(TEXT, PNG)
 
     rig.config.write_text('locked = ["clipboard.direction"]\nclipboard.direction = "to-guest"\n')
-    refused = {"ok": False, "error": "control: only root may do that (sudo)"}
+    refused = {"ok": False, "error": "control: only root may do that", "hint": "sudo"}
     assert ask(rig, "reload", BORIS) == refused
     rig.host.send(wire.request(TEXT))
     agent.expect(Uds.REQUEST)  # nothing has changed

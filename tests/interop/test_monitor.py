@@ -205,4 +205,4 @@ def test_only_root_may_watch() -> None:
                 os.seteuid(0)
             other.sendall(b'{"do": "monitor"}\n')
             answer = json.loads(other.makefile("rb").readline())
-    assert answer == {"ok": False, "error": "control: only root may do that (sudo)"}
+    assert answer == {"ok": False, "error": "control: only root may do that", "hint": "sudo"}

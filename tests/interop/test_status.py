@@ -263,6 +263,7 @@ def test_others_see_nothing_of_a_session_that_is_not_theirs(rig: Rig) -> None:
     assert found["host"]["client_connected"] is True
     refused = of(ANNA, control, {"do": "probe"})
     assert not refused["ok"] and "only root and users with a session agent" in refused["error"]
+    assert refused["hint"] == "sudo vdagent doctor --probe"
 
 
 def test_only_session_agents_introduce_themselves(rig: Rig) -> None:
