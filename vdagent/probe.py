@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from .control import Caller, Line
@@ -85,7 +85,7 @@ class Probe:
         return True
 
 
-async def _measure(answer: Coroutine[Any, Any, None], ask: Any) -> float | None:
+async def _measure(answer: Coroutine[Any, Any, None], ask: Callable[[], None]) -> float | None:
     """Milliseconds from asking to the answer, None without one."""
     waiting = asyncio.ensure_future(answer)
     await asyncio.sleep(0)  # it listens

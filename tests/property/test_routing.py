@@ -371,7 +371,7 @@ class OneClipboard(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         assert self.clock.running <= 2 * MAX_PENDING
-        assert self.routing.files.count <= MAX_TRANSFERS
+        assert len(self.routing.files.receivers) <= MAX_TRANSFERS
         offers = [self.routing.clipboard.client_offers, *(s.agent.offers for s in self.there)]
         assert all(len(offered) <= 2 for offered in offers)
 
