@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.report import PYTHON, Report, doctor, environment, status
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.rig import Rig, program
 from tests.support.tools import require
 from vdagent.control import control_path
@@ -38,7 +38,7 @@ def ask(rig: Rig, *options: str) -> Report:
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         yield rig
 
 
@@ -178,7 +178,7 @@ def test_an_ordinary_user_is_told_all_of_its_own() -> None:
         command = ordinary(directory)
         with Rig(directory) as rig:
             rig.ready()
-            wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+            wait_control(rig.socket)
             where = ("-s", directory / "port", "-S", rig.socket, "-u", rig.uinput)
             report = doctor(*where, command=command)
     report.fine("machine", "port", "daemon", "port open", "viewer")
@@ -198,7 +198,7 @@ def test_the_program_was_upgraded_under_a_running_daemon(
     old = [sys.executable, "-c", code]
     monkeypatch.setattr("tests.support.rig.daemon_command", lambda kind: old)
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         report = ask(rig)
     report.says("daemon", False, "vdagent 0.0.9 runs, but", "restart it after the upgrade")
 

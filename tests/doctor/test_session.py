@@ -15,7 +15,7 @@ import pytest
 from tests.doctor.report import Report, doctor, environment, status
 from tests.support.buses import require_mock_logind
 from tests.support.login_rig import ANNA, LoginRig
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.rig import Rig, program
 from tests.support.xservers import xvfb
 from vdagent.control import control_path
@@ -26,7 +26,7 @@ from vdagent.doctor.session import AUTOSTART, SIGNS, start_hint
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         yield rig
 
 

@@ -18,9 +18,8 @@ import pytest
 
 from tests.documents.blocks import ELSEWHERE, HERE, LAB, OTHERS, TESTS, TREE, blocks, commands
 from tests.support.lab_guest import Guest
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.tools import require
-from vdagent.control import control_path
 from vdagent.lab.desktop import XDesktop
 
 
@@ -125,7 +124,7 @@ def test_doctor_says_what_readme_says(tmp_path: Path) -> None:
     require("qemu-system-x86_64", "Xvfb")
     with Guest(tmp_path) as guest:
         guest.daemon()
-        wait_for(lambda: os.path.exists(control_path(str(guest.socket))), what="control socket")
+        wait_control(guest.socket)
         where = ("-s", guest.lab.port, "-S", guest.socket, "-u", guest.fifo)
         doctor = subprocess.run(
             [sys.executable, "-m", "vdagent", "doctor", *where],

@@ -16,7 +16,7 @@ from tests.doctor.report import DEADLINE_S, environment, status
 from tests.support import wire
 from tests.support.agent_processes import AgentProcess
 from tests.support.login_rig import ANNA
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.rig import Rig, program
 from tests.support.wire import PNG, TEXT, Port, Uds, message, u32
 from tests.support.xservers import xvfb
@@ -30,7 +30,7 @@ ROOT = os.geteuid() == 0
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         yield rig
 
 
