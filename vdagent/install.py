@@ -96,8 +96,7 @@ _ENABLED = Link(
     "/etc/systemd/user/graphical-session.target.wants/vdagent.service", "../vdagent.service"
 )
 
-
-_VENV = "as root: python3 -m venv /opt/vdagent && /opt/vdagent/bin/pip install vdagent"
+_VENV = "as root, from a clone: python3 -m venv /opt/vdagent && /opt/vdagent/bin/pip install ."
 
 
 def admin_path(path: str) -> str:

@@ -62,7 +62,6 @@ SESSION = (
     SYSTEM_CONFIG,
 )
 STATUS = (
-    AT_PORT,
     AT_SOCKET,
     Option("", "json", "", "for machines"),
     Option("", "watch", "", "show it again whenever it changes, until interrupted"),
