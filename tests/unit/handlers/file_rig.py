@@ -55,7 +55,7 @@ class SlowStore:
         self.written += sum(map(len, buffers))
 
     async def finish(self, name: str) -> str:
-        return name
+        return f"/in/{name}"
 
     def discard(self) -> None:
         self.discarded = True
