@@ -32,6 +32,7 @@ from .handlers.follow import Follow
 from .handlers.resolution import ResolutionHandler
 from .handlers.volume import VolumeHandler
 from .log import LastError
+from .options import CONFIG, PORT, SOCKET
 from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Skipped
@@ -53,10 +54,10 @@ CONTROL_AFTER_S = 0.2
 class Settings:
     """The session agent's command line."""
 
-    port: str = "/dev/virtio-ports/com.redhat.spice.0"
-    socket: str = "/run/spice-vdagentd/spice-vdagent-sock"
+    port: str = PORT
+    socket: str = SOCKET
     control: str = ""  # the socket for `vdagent reload`; "": none
-    config: str = "/etc/vdagent/config.toml"
+    config: str = CONFIG
     save_dir: str | None = None
     open_dir: bool | None = None
     display: str | None = None

@@ -227,6 +227,15 @@ async def test_an_x_display_that_was_asked_for(directory: Path, heard: Listener)
         await desktop.close()
 
 
+async def x_is_taken(directory: Path, heard: Listener, environment: dict[str, str]) -> str:
+    """Connect where there is an X server as well; its display."""
+    with xvfb(directory) as server:
+        with_x = environment | {"DISPLAY": server.display}
+        desktop = await connect(listeners(heard), environment=with_x)
+        await desktop.close()
+        return server.display
+
+
 async def test_a_compositor_that_does_not_answer(
     directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -235,11 +244,8 @@ async def test_a_compositor_that_does_not_answer(
         DesktopError, match=r"no compositor answers at .*/gone: No such file or directory$"
     ):
         await connect(listeners(heard), environment=environment)
-    with xvfb(directory) as server:
-        environment["DISPLAY"] = server.display
-        desktop = await connect(listeners(heard), environment=environment)
-        await desktop.close()
-        assert f"X11 at {server.display}, for no compositor answers" in caplog.text
+    display = await x_is_taken(directory, heard, environment)
+    assert f"X11 at {display}, for no compositor answers" in caplog.text
 
 
 async def test_a_broken_installation_is_explained(
@@ -253,14 +259,11 @@ async def test_a_broken_installation_is_explained(
     environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(directory)}
     with pytest.raises(DesktopError, match=r"Wayland cannot be used: .*pywayland is missing"):
         await connect(listeners(heard), environment=environment)
-    with xvfb(directory) as server:
-        environment["DISPLAY"] = server.display
-        desktop = await connect(listeners(heard), environment=environment)
-        await desktop.close()
-        assert f"X11 at {server.display}, for Wayland cannot be used" in caplog.text
+    display = await x_is_taken(directory, heard, environment)
+    assert f"X11 at {display}, for Wayland cannot be used" in caplog.text
     monkeypatch.setitem(sys.modules, "vdagent.backends.x11.desktop", None)
     with pytest.raises(DesktopError, match="X11 cannot be used"):
-        await connect(listeners(heard), environment=environment)
+        await connect(listeners(heard), environment=environment | {"DISPLAY": display})
 
 
 async def test_no_desktop(heard: Listener) -> None:

@@ -55,7 +55,7 @@ class SlowStore:
         self.written += sum(map(len, buffers))
 
     async def finish(self, name: str) -> str:
-        return name
+        return f"/in/{name}"
 
     def discard(self) -> None:
         self.discarded = True
@@ -95,7 +95,8 @@ class Rig:
         await until(lambda: any(s.id == id_ for s in self.sent))
         status = next(s for s in self.sent if s.id == id_)
         self.sent.remove(status)
-        return status.result
+        result: int = status.result
+        return result
 
     def data(self, id_: int, data: bytes) -> None:
         self.handler.data(m.FileXferData(id_, memoryview(bytearray(data))))

@@ -214,10 +214,6 @@ class WaylandConnection:
 
     # Bytes.
 
-    @property
-    def is_lost(self) -> bool:
-        return self._lost.done()
-
     def _readable(self) -> None:
         try:
             self._display.read()
@@ -233,11 +229,11 @@ class WaylandConnection:
         if self._display.flush() >= 0:
             self._loop.remove_writer(self._fd)
             return
-        reason: int = ffi.errno  # type: ignore[attr-defined]  # not in pywayland's stubs
-        if reason == errno.EAGAIN:
+        number: int = ffi.errno  # type: ignore[attr-defined]  # not in pywayland's stubs
+        if number == errno.EAGAIN:
             self._loop.add_writer(self._fd, self.flush)
-        elif reason != errno.EPIPE:  # what was said before the end is still to be read
-            self._lose(os.strerror(reason))
+        elif number != errno.EPIPE:  # what was said before the end is still to be read
+            self._lose(os.strerror(number))
 
     def _lose(self, reason: str) -> None:
         if not self._lost.done():

@@ -72,6 +72,7 @@ class WaylandDesktop:
         return connection
 
     def deliver(self) -> None:
+        """Call the listeners from now on."""
         self.clipboard.deliver()
         self.display.deliver()
 

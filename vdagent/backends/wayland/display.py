@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from ...errors import DesktopError
-from ..base import DisplayListener, Layout, Rect
+from ..base import DisplayListener, Layout, Rect, switched_on
 from ..logical import Shown, describe, to_logical
 from .connection import WaylandConnection
 from .kde_management import KdeManagement
@@ -94,11 +94,7 @@ class WaylandDisplay:
         if self._management is None:
             raise DesktopError("this compositor lets no program change its outputs")
         outputs, management = self._outputs, self._management
-        rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
-        if not rects:
-            raise DesktopError("a desktop needs at least one output")
-        if unknown := sorted(rects.keys() - set(management.names())):
-            raise DesktopError(f"the desktop has no output {', '.join(unknown)}")
+        rects = switched_on(wanted, management.names())
         shown = {output.name: output for output in outputs.shown()}
         plans = _plans(rects, shown, management)
         former = {name: _as_is(output, shown) for name, output in shown.items()}
