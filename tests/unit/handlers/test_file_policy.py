@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.handlers.file_rig import Rig, until
+from tests.support.waiting import until
+from tests.unit.handlers.file_rig import Rig
 from vdagent.backends.base import Note
 from vdagent.handlers import file_progress
 from vdagent.handlers.file_transfer import REFUSALS_SAID, SWITCHED_OFF
