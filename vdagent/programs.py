@@ -196,6 +196,8 @@ def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
     """Run a program until it ends by itself or a signal asks it to."""
     import asyncio
 
+    from .transport.prompt_loop import PromptLoop
+
     async def serve(asked: int) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -207,5 +209,5 @@ def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
         loop.add_reader(asked, end)
         return await program(stop)
 
-    with _stop_signals() as asked:
-        return asyncio.run(serve(asked))
+    with _stop_signals() as asked, asyncio.Runner(loop_factory=PromptLoop) as runner:
+        return runner.run(serve(asked))

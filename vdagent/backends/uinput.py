@@ -66,7 +66,7 @@ class Tablet:
         self._pending = bytearray()
         self._waiting = False
         self.on_drained: Callable[[], None] | None = None
-        self._moves = bytearray(_MOVE * _BLOCK)
+        self._moves = memoryview(bytearray(_MOVE * _BLOCK))
         self._fd = _open_fake(path) if fake else _create(path, width, height)
 
     @property
@@ -76,13 +76,11 @@ class Tablet:
 
     def play(self, states: Sequence[tuple[int, int, int]]) -> None:
         """Write one frame per state, up to 16 with one write."""
-        if len(states) <= _BLOCK:
-            return self._play(states)
-        for start in range(0, len(states), _BLOCK):
-            self._play(states[start : start + _BLOCK])
-
-    def _play(self, states: Sequence[tuple[int, int, int]]) -> None:
-        out = bytearray()
+        if len(states) > _BLOCK:
+            for start in range(0, len(states), _BLOCK):
+                self.play(states[start : start + _BLOCK])
+            return
+        out = b""
         moves, block, fill = 0, self._moves, _MOVE_VALUES.pack_into
         last_x, last_y, held = self._x, self._y, self._buttons
         for x, y, buttons in states:
@@ -90,17 +88,16 @@ class Tablet:
                 fill(block, moves * len(_MOVE) + _VALUE, x, EV_ABS, ABS_Y, y)
                 moves += 1
             else:
-                out += memoryview(block)[: moves * len(_MOVE)]
+                out += block[: moves * len(_MOVE)]
                 moves = 0
                 out += _frame(x if x != last_x else None, y if y != last_y else None, held, buttons)
                 held = buttons
             last_x, last_y = x, y
         self._x, self._y, self._buttons = last_x, last_y, held
-        if moves:
-            out += memoryview(block)[: moves * len(_MOVE)]
-        self._write(out)
+        last = block[: moves * len(_MOVE)]
+        self._write(out + last if out else last)
 
-    def _write(self, data: bytearray) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         if self._pending:
             self._pending += data
             return
