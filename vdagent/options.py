@@ -27,7 +27,10 @@ class HelpWanted(Exception):
 
 
 class Option(NamedTuple):
-    """One option; `value` names its argument, "" means it is a flag (counted)."""
+    """One option; `value` names its argument, "" means it is a flag (counted).
+
+    Without `help` it is taken and not shown.
+    """
 
     letter: str
     name: str
@@ -61,6 +64,7 @@ SESSION = (
     Option("", "no-follow", "", "leave the size the host gives the GPU to the desktop"),
     Option("", "display", "NAME", "X display instead of $DISPLAY"),
     SYSTEM_CONFIG,
+    Option("y", "x11-abort-on-error", "", ""),  # the C agent's, for who debugs it
 )
 STATUS = (
     AT_SOCKET,
@@ -83,53 +87,67 @@ DOCTOR = (
 )
 VERSION = Option("", "version", "", "print the version")
 HELP = Option("h", "help", "", "this text")
+HELP_ALL = Option("?", "help-all", "", "")
 
 
 def usage(program: str, summary: str, options: Sequence[Option]) -> str:
     """The --help text."""
     lines = [f"Usage: {program} [OPTION…]", "", summary, ""]
     for option in (*options, VERSION, HELP):
+        if not option.help:
+            continue
         letter = f"-{option.letter}, " if option.letter else "    "
         name = f"--{option.name}{'=' + option.value if option.value else ''}"
         lines.append(f"  {letter}{name:38} {option.help}")
     return "\n".join(lines)
 
 
-def parse(program: str, summary: str, options: Sequence[Option], arguments: Sequence[str]) -> Found:
+def parse(
+    program: str,
+    summary: str,
+    options: Sequence[Option],
+    arguments: Sequence[str],
+    unused: list[str] | None = None,
+) -> Found:
     """What was given. Raises UsageError or HelpWanted.
 
     Understands what getopt_long does: -dd, -sPATH, -s PATH, --name=VALUE, --name VALUE, and
-    unambiguous beginnings of long names.
+    unambiguous beginnings of long names. With `unused`, also what the C programs let pass: words
+    that are no options, and a flag's value. They are put there.
     """
-    known = (*options, VERSION, HELP)
+    known = (*options, VERSION, HELP, HELP_ALL)
     found: Found = {}
+    stray: list[str] = []
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
         if word == "--":
+            stray += rest
             break
         if word.startswith("--"):
-            _long(known, word[2:], rest, found)
+            stray += _long(known, word[2:], rest, found)
         elif word.startswith("-") and len(word) > 1:
             _letters(known, word[1:], rest, found)
         else:
-            raise UsageError(f"unexpected argument {word!r}")
-    if rest:
-        raise UsageError(f"unexpected argument {rest[0]!r}")
-    if HELP.name in found:
+            stray.append(word)
+    if unused is not None:
+        unused += stray
+    elif stray:
+        raise UsageError(f"unexpected argument {stray[0]!r}")
+    if HELP.name in found or HELP_ALL.name in found:
         raise HelpWanted(usage(program, summary, options))
     return found
 
 
-def _long(known: Sequence[Option], word: str, rest: list[str], found: Found) -> None:
+def _long(known: Sequence[Option], word: str, rest: list[str], found: Found) -> list[str]:
+    """Take one long option; a value that a flag was given comes back."""
     name, equals, value = word.partition("=")
     option = _by_name(known, name)
     if option.value:
         found[option.name] = value if equals else _argument(option, rest)
-    elif equals:
-        raise UsageError(f"--{option.name} takes no value")
-    else:
-        found[option.name] = int(found.get(option.name, 0)) + 1
+        return []
+    found[option.name] = int(found.get(option.name, 0)) + 1
+    return [f"={value}"] if equals else []
 
 
 def _letters(known: Sequence[Option], letters: str, rest: list[str], found: Found) -> None:
@@ -146,7 +164,7 @@ def _letters(known: Sequence[Option], letters: str, rest: list[str], found: Foun
 
 def _by_name(known: Sequence[Option], name: str) -> Option:
     exact = [o for o in known if o.name == name]
-    starting = [o for o in known if name and o.name.startswith(name)]
+    starting = [o for o in known if name and o.help and o.name.startswith(name)]
     if len(exact or starting) != 1:
         raise UsageError(f"unknown option --{name}")
     return (exact or starting)[0]

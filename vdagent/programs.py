@@ -89,7 +89,7 @@ def _session_settings(found: Found, display: str, daemon: str) -> SessionSetting
         control=control_path(single.name_of(display, daemon)),
         config=str(found.get("config", defaults.config)),
         save_dir=_text(found.get("file-xfer-save-dir")),
-        open_dir=None if open_dir is None else open_dir == "1",
+        open_dir=None if open_dir is None else bool(open_dir),
         display=_text(found.get("display")),
         follow="no-follow" not in found,
     )

@@ -25,8 +25,6 @@ from vdagent.errors import DesktopError
 
 ONE_HEAD_ON = "\n".join(f"output HEADLESS-{n} disable" for n in (2, 3, 4))
 
-EMPTY_S = 1.0
-
 STARTERS: dict[str, Callable[[Path], AbstractContextManager[Compositor]]] = {
     "sway": lambda directory: sway(directory, 4, ONE_HEAD_ON),
     "kwin": kwin,
@@ -46,6 +44,8 @@ class WaylandGuest:
         self.compositor = compositor
         self._stack = stack
         self._owners: list[Callable[[], Any]] = []
+        self._looks: AppProcess | None = None
+        self._look = asyncio.Lock()
 
     def app(self, program: str = "wayland_app") -> AppProcess:
         app = wayland_program(self.compositor, program)
@@ -81,20 +81,10 @@ class WaylandGuest:
         self._stack.callback(stop, process)
 
     async def _anything(self, selection: Selection) -> bool:
-        """Whether a paste would end: KWin 5.27 never tells that nothing is there."""
-        process = await asyncio.create_subprocess_exec(
-            *("wl-paste", "-l", *_primary(selection)),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=self.compositor.environment,
-        )
-        try:
-            async with asyncio.timeout(EMPTY_S):
-                return await process.wait() == 0
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return False
+        """Whether a paste would end: wl-paste waits for a word that KWin 5.27 never says of nothing."""
+        async with self._look:
+            self._looks = self._looks or self.app()
+            return bool(await self._looks.holds(selection=selection.name))
 
     async def paste(self, selection: Selection, fmt: Format, mime: str = "") -> bytes:
         if self.compositor.kind == "kwin" and not await self._anything(selection):

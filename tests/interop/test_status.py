@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,11 @@ def test_who_owns_what_since_when_and_how_large_but_not_what(rig: Rig) -> None:
     wait_for(
         lambda: status(rig.socket)["clipboard"]["clipboard"]["since_s"] > age + 0.5, 10, "its age"
     )
+    copied = time.monotonic()
     agent.say(Uds.GRAB, 0, 0, u32(TEXT))  # a new copy
     rig.host.until(Port.GRAB)
     again = status(rig.socket)["clipboard"]["clipboard"]
-    assert again["since_s"] < age + 0.5 and again["sizes"] == {}
+    assert again["since_s"] < time.monotonic() - copied + 0.1 and again["sizes"] == {}
 
 
 def test_types_without_a_name_and_hostile_sizes(rig: Rig) -> None:
@@ -214,7 +216,8 @@ def test_watching(rig: Rig) -> None:
             while (found := json.loads(lines.readline()))["running"]:
                 assert found["uptime_s"] >= before
             rig.start()
-            assert json.loads(lines.readline())["running"]
+            while not json.loads(lines.readline())["running"]:
+                pass
         finally:
             watching.terminate()
 

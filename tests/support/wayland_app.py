@@ -124,6 +124,18 @@ class App:
         self.display.roundtrip()
         return True
 
+    def holds(self, selection: str) -> bool:
+        """Whether somebody offers something there."""
+        told: dict[str, Any] = {}
+        device = self.manager.get_data_device(self.seats[0])
+        offers: list[Any] = []  # pywayland knows only those that are kept
+        device.dispatcher["data_offer"] = lambda proxy, offer: offers.append(offer)
+        for name, event in {"CLIPBOARD": "selection", "PRIMARY": "primary_selection"}.items():
+            device.dispatcher[event] = lambda proxy, offer, name=name: told.update({name: offer})
+        self.display.roundtrip()
+        device.destroy()
+        return told.get(selection) is not None
+
     def ask_raw(self, mime: str, count: int) -> bool:
         """Paste as a type of any bytes, whether it is offered or not, so many times."""
         selected: list[Any] = []

@@ -191,28 +191,24 @@ def test_who_does_not_read_is_hung_up_on(tmp_path: Path) -> None:
     run(program)
 
 
-def test_a_silent_caller_is_hung_up_on_unless_it_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control, "IDLE_S", 0.05)
-
+@pytest.mark.virtual_time
+async def test_a_silent_caller_is_hung_up_on_unless_it_stays(tmp_path: Path) -> None:
     async def stay(question: Line, caller: Caller) -> Line:
         caller.stays = True
         return {}
 
-    async def program() -> None:
-        async with served(tmp_path, stay=stay) as path:
-            staying_reader, staying = await asyncio.open_unix_connection(path)
-            staying.write(b'{"do": "stay"}\n')
-            assert await staying_reader.readline()
-            reader, writer = await asyncio.open_unix_connection(path)
-            assert await reader.read() == b""
-            staying.write(b'{"do": "stay"}\n')
-            assert await staying_reader.readline()
-            writer.close()
-            staying.close()
-
-    run(program)
+    async with served(tmp_path, stay=stay) as path:
+        staying_reader, staying = await asyncio.open_unix_connection(path)
+        staying.write(b'{"do": "stay"}\n')
+        assert await staying_reader.readline()
+        reader, writer = await asyncio.open_unix_connection(path)
+        began = asyncio.get_running_loop().time()
+        assert await reader.read() == b""
+        assert asyncio.get_running_loop().time() - began == pytest.approx(control.IDLE_S)
+        staying.write(b'{"do": "stay"}\n')
+        assert await staying_reader.readline()
+        writer.close()
+        staying.close()
 
 
 def test_without_a_daemon(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class SlowStore:
         self.written += sum(map(len, buffers))
 
     async def finish(self, name: str) -> str:
-        return name
+        return f"/in/{name}"
 
     def discard(self) -> None:
         self.discarded = True

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import settle
 from tests.unit.handlers.fakes import desktop
 from tests.unit.handlers.routing import Setup
-from tests.unit.handlers.test_clipboard import Guest, settle
+from tests.unit.handlers.test_clipboard import Guest
 from vdagent.backends.base import Format, Login, Selection
 from vdagent.handlers.policy import ClipboardPolicy, Direction
 from vdagent.protocol.messages import (
