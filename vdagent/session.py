@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, lean
-from .backends.base import FileStore, Mixer, Notes
+from . import __version__, lean, single
+from .backends.base import Claim, FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
 from .config.configuration import ConfigFiles, user_paths
@@ -329,8 +329,9 @@ async def run(
 ) -> int:
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
     session = Session(settings, on_ready, connection)
+    claim = Claim(single.leave, single.claim_again)
     listeners = Listeners(
-        session.clipboard, session.resolution, session.desktop_lost, session.chose
+        session.clipboard, session.resolution, session.desktop_lost, session.chose, claim
     )
     stopping = asyncio.ensure_future(stop.wait())
     starting = asyncio.ensure_future(session.start(connect_desktop(listeners, settings.display)))

@@ -166,6 +166,17 @@ def switched_on(wanted: Mapping[str, Rect | None], known: Collection[str]) -> di
     return rects
 
 
+class Claim(NamedTuple):
+    """The right to serve this desktop, given up while the desktop is away."""
+
+    leave: Callable[[], None]
+    take: Callable[[], bool]  # False: somebody else has it now
+
+
+ALWAYS_OURS = Claim(lambda: None, lambda: True)
+TAKEN = "another session agent serves it now"
+
+
 class Pointer(Protocol):
     """An absolute pointing device over the whole desktop (in the daemon)."""
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from ...errors import DesktopError
-from ..base import DisplayListener, Layout, Rect, switched_on
+from ..base import ALWAYS_OURS, Claim, DisplayListener, Layout, Rect, switched_on
 from ..dbus import Bus, BusError, plain
 from .monitors import Monitors
 from .service import Service
@@ -30,10 +30,10 @@ class MutterDisplay:
 
     name = NAME
 
-    def __init__(self, address: str, listener: DisplayListener) -> None:
+    def __init__(self, address: str, listener: DisplayListener, claim: Claim = ALWAYS_OURS) -> None:
         self.on_lost: Callable[[str], None] = lambda reason: None
         self._listener = listener
-        self._service = Service(address, self)
+        self._service = Service(address, self, claim)
         self._bus: Bus | None = None
         self._told: Layout | None = None
         self._due = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...errors import DesktopError
 from ..base import DisplayListener, Layout, Rect, switched_on
@@ -101,7 +101,9 @@ class WaylandDisplay:
         if plans == former:
             return
         try:
-            await management.apply(plans)
+            await _apply(
+                management, plans, lambda: _plans(_with_all(rects, shown), shown, management)
+            )
         except DesktopError as error:
             await _restore(management, former)
             raise DesktopError(f"the layout was refused and is as before: {error}") from error
@@ -125,6 +127,30 @@ def _plans(
         shapes[name] = (height, width) if turned & 1 else (width, height)
     places = to_logical(rects, scales, shapes)
     return {name: Plan(*sizes[name], *places[name]) for name in rects}
+
+
+async def _apply(
+    management: OutputManagement, plans: Mapping[str, Plan], with_all: Callable[[], dict[str, Plan]]
+) -> None:
+    """As planned, or with every output where none can be switched off (headless ones of wlroots 0.15)."""
+    try:
+        await management.apply(plans)
+    except DesktopError:
+        if (beside := with_all()).keys() == plans.keys():
+            raise
+        await management.apply(beside)
+
+
+def _with_all(rects: Mapping[str, Rect], shown: Mapping[str, Shown]) -> dict[str, Rect]:
+    """`rects`, and right of them, as large as they are, the other outputs that are on."""
+    all_of_them = dict(rects)
+    right = max(rect.x + rect.width for rect in rects.values())
+    top = min(rect.y for rect in rects.values())
+    for name, output in shown.items():
+        if name not in rects:
+            all_of_them[name] = Rect(output.width, output.height, right, top)
+            right += output.width
+    return all_of_them
 
 
 def _as_is(output: Shown, shown: Mapping[str, Shown]) -> Plan:
