@@ -14,11 +14,12 @@ from typing import IO
 
 import pytest
 
-from tests.backends.desks import Listener, until
+from tests.backends.desks import Listener
 from tests.support.buses import private_bus
 from tests.support.compositors import Compositor, sway
 from tests.support.fake_mutter import FakeMutter
 from tests.support.processes import spawn, stop, wait_for
+from tests.support.waiting import until
 from vdagent import single
 from vdagent.backends.base import TAKEN, Claim
 from vdagent.backends.mutter.desktop import MutterDesktop
