@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
     """Return once `condition` is truthy; TimeoutError if that does not happen in time."""
     async with asyncio.timeout(timeout_s):
         while not condition():
