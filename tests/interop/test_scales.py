@@ -194,7 +194,8 @@ async def test_on_a_turned_output(tmp_path: Path) -> None:
 def test_a_daemon_that_cannot_learn_it_is_served_all_the_same(tmp_path: Path) -> None:
     with session_of(tmp_path, *CASES[0], daemon="C") as (_, rig):
         log = tmp_path / "session.log"
-        wait_for(lambda: "pointer is off" in log.read_text(), what="the warning")
+        # It looks for the daemon's control socket for 8 s.
+        wait_for(lambda: "pointer is off" in log.read_text(), 30, "the warning")
         rig.host.send(wire.monitors((900, 700), (2000, 1600)))
         wait_for(lambda: "now HEADLESS-1 900x700" in log.read_text(), what="the next layout")
         assert log.read_text().count("pointer is off") == 1
