@@ -26,6 +26,8 @@ from tests.support.wire import Port, Uds
 
 PATIENCE_S = 10.0
 START_S = 30.0
+# What a session agent tells by the control socket: it looks for that for 8 s, the last time after 4.
+FACTS_S = 30.0
 ACCEPTS = "00010000"  # __SO_ACCEPTCON in /proc/net/unix: bound is not listening yet
 EVENT = struct.Struct("@llHHi")  # struct input_event
 
