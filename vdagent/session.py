@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, lean
-from .backends.base import FileStore, Mixer, Notes
+from . import __version__, lean, single
+from .backends.base import Claim, FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
 from .config.configuration import ConfigFiles, user_paths
@@ -32,6 +32,7 @@ from .handlers.follow import Follow
 from .handlers.resolution import ResolutionHandler
 from .handlers.volume import VolumeHandler
 from .log import LastError
+from .options import CONFIG, PORT, SOCKET
 from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Skipped
@@ -53,10 +54,10 @@ CONTROL_AFTER_S = 0.2
 class Settings:
     """The session agent's command line."""
 
-    port: str = "/dev/virtio-ports/com.redhat.spice.0"
-    socket: str = "/run/spice-vdagentd/spice-vdagent-sock"
+    port: str = PORT
+    socket: str = SOCKET
     control: str = ""  # the socket for `vdagent reload`; "": none
-    config: str = "/etc/vdagent/config.toml"
+    config: str = CONFIG
     save_dir: str | None = None
     open_dir: bool | None = None
     display: str | None = None
@@ -326,8 +327,9 @@ async def run(
 ) -> int:
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
     session = Session(settings, on_ready, connection)
+    claim = Claim(single.leave, single.claim_again)
     listeners = Listeners(
-        session.clipboard, session.resolution, session.desktop_lost, session.chose
+        session.clipboard, session.resolution, session.desktop_lost, session.chose, claim
     )
     stopping = asyncio.ensure_future(stop.wait())
     starting = asyncio.ensure_future(session.start(connect_desktop(listeners, settings.display)))

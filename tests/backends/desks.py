@@ -27,6 +27,7 @@ from vdagent.backends.base import (
     Selection,
 )
 from vdagent.backends.memory import MemoryClipboard, MemoryDisplay
+from vdagent.backends.x11.clipboard import X11Clipboard
 from vdagent.backends.x11.desktop import connect
 from vdagent.backends.x11.targets import TARGETS
 from vdagent.errors import DesktopError
@@ -123,8 +124,8 @@ class X11Guest:
             await self.xclip_copy(selection, TARGETS[fmt][0], data)
             return
         self._app = self._app or self.app()
-        data = {TARGETS[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
-        await self._app.own(selection=selection.name, contents=data)
+        texts = {TARGETS[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
+        await self._app.own(selection=selection.name, contents=texts)
 
     async def copy_unsupported(self, selection: Selection) -> None:
         self._app = self._app or self.app()
@@ -179,12 +180,13 @@ class Desk:
 
 
 class ClipboardDesk(Desk):
-    guest: Any
+    guest: Guest
 
 
 class X11Desk(ClipboardDesk):
     """One on an X server, with guest programs."""
 
+    clipboard: X11Clipboard
     server: XServer
     guest: X11Guest
 

@@ -19,6 +19,7 @@ from tests.support.processes import spawn, stop
 from tests.support.tools import require
 from vdagent.backends.base import Format, Patience, Rect, Selection
 from vdagent.backends.mime import MIME_TYPES
+from vdagent.backends.wayland.clipboard import WaylandClipboard
 from vdagent.backends.wayland.desktop import WaylandDesktop
 from vdagent.errors import DesktopError
 
@@ -59,8 +60,8 @@ class WaylandGuest:
             return
         app = self.app()
         self._owners.append(app.close)
-        data = {MIME_TYPES[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
-        await app.own(selection=selection.name, contents=data)
+        texts = {MIME_TYPES[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
+        await app.own(selection=selection.name, contents=texts)
 
     async def copy_unsupported(self, selection: Selection) -> None:
         self.wl_copy(selection, "application/x-other", b"?")
@@ -116,6 +117,7 @@ def _primary(selection: Selection) -> list[str]:
 class WaylandDesk(ClipboardDesk):
     """One on a compositor, with guest programs."""
 
+    clipboard: WaylandClipboard
     compositor: Compositor
     guest: WaylandGuest
 

@@ -17,7 +17,7 @@ from tests.doctor.report import DEADLINE_S, environment, status
 from tests.support import wire
 from tests.support.agent_processes import AgentProcess
 from tests.support.login_rig import ANNA
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.rig import FACTS_S, Rig, program
 from tests.support.wire import PNG, TEXT, Port, Uds, message, u32
 from tests.support.xservers import xvfb
@@ -31,7 +31,7 @@ ROOT = os.geteuid() == 0
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         yield rig
 
 
@@ -184,7 +184,7 @@ def test_a_real_session_tells_its_backends(rig: Rig, tmp_path: Path) -> None:
     with xvfb(tmp_path) as server:
         more = {"DISPLAY": server.display, "XDG_RUNTIME_DIR": str(tmp_path)}
         env = environment(**more, XDG_CURRENT_DESKTOP="Tests")
-        argv = [*program("session"), "-x", "-s", tmp_path / "port", "-S", rig.socket]
+        argv = [*program("session"), "-x", "-s", str(tmp_path / "port"), "-S", str(rig.socket)]
         session = spawn(argv, log=tmp_path / "session.log", env=env)
         try:
             wait_for(
@@ -268,6 +268,7 @@ def test_others_see_nothing_of_a_session_that_is_not_theirs(rig: Rig) -> None:
     assert found["host"]["client_connected"] is True
     refused = of(ANNA, control, {"do": "probe"})
     assert not refused["ok"] and "only root and users with a session agent" in refused["error"]
+    assert refused["hint"] == "sudo vdagent doctor --probe"
 
 
 def test_only_session_agents_introduce_themselves(rig: Rig) -> None:

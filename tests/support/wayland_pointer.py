@@ -52,6 +52,9 @@ class PointerApp(App):
         self.found: dict[str, list[Any]] = {}
         self.keep: list[Any] = []
         self.names: dict[Any, str] = {}
+        self.virtual: Any = None
+        self.fake: Any = None
+        self.pointer: Any = None
         self.at: tuple[str, float, float] | None = None
         super().__init__(socket)
         (self.compositor,) = self.found[WlCompositor.name]
@@ -59,7 +62,6 @@ class PointerApp(App):
         (self.shell,) = self.found[XdgWmBase.name]
         self.shell.dispatcher["ping"] = lambda shell, serial: shell.pong(serial)
         self.virtual_manager, self.fake_input = virtual.name, fake.name
-        self.virtual = self.fake = self.pointer = None
 
     def on_global(self, registry: Any, number: int, interface: str, version: int) -> None:
         super().on_global(registry, number, interface, version)

@@ -42,7 +42,7 @@ async def served(tmp_path: Path, **questions: Any) -> AsyncIterator[str]:
 
 
 def run(program: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(program(), 20))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(program(), 20))
 
 
 def raw(path: str, *lines: bytes) -> list[Any]:
@@ -67,6 +67,8 @@ def test_who_asks_is_known(tmp_path: Path) -> None:
 def test_a_refusal_is_one_sentence_with_its_hint(tmp_path: Path) -> None:
     async def program() -> None:
         async with served(tmp_path, refuse=refuse) as path:
+            refusal = {"ok": False, "error": "not today", "hint": "tomorrow"}
+            assert await asyncio.to_thread(raw, path, b'{"do": "refuse"}') == [refusal]
             with pytest.raises(SessionError, match=r"^not today \(tomorrow\)$"):
                 await asyncio.to_thread(ask, path, {"do": "refuse"})
 

@@ -34,9 +34,8 @@ BUTTONS = (
 )
 WHEEL_UP, WHEEL_DOWN = 1 << 4, 1 << 5
 
-EVENT = struct.Struct(
-    "@llHHi"
-)  # struct input_event: time (filled in by the kernel), type, code, value
+# struct input_event: time (filled in by the kernel), type, code, value
+EVENT = struct.Struct("@llHHi")
 _VALUE = EVENT.size - 4
 _SYN = EVENT.pack(0, 0, EV_SYN, 0, 0)
 _MOVE = EVENT.pack(0, 0, EV_ABS, ABS_X, 0) + EVENT.pack(0, 0, EV_ABS, ABS_Y, 0) + _SYN
@@ -46,13 +45,9 @@ _MOVE_VALUES = struct.Struct(f"=i{_VALUE - 4}xHHi")
 # sees SYN_DROPPED, and a click in between is lost. 16 moves are 48.
 _BLOCK = 16
 
-UI_SET_EVBIT, UI_SET_KEYBIT, UI_SET_RELBIT, UI_SET_ABSBIT = (
-    0x40045564,
-    0x40045565,
-    0x40045566,
-    0x40045567,
-)
-UI_DEV_CREATE, UI_DEV_DESTROY = 0x5501, 0x5502
+UI_SET_EVBIT, UI_SET_KEYBIT = 0x40045564, 0x40045565
+UI_SET_RELBIT, UI_SET_ABSBIT = 0x40045566, 0x40045567
+UI_DEV_CREATE = 0x5501
 ABS_CNT = 0x40
 BUS_VIRTUAL = 0x06
 # struct uinput_user_dev: name, id (bustype, vendor, product, version), ff_effects_max, absmax,

@@ -89,7 +89,8 @@ class Rig:
         await until(lambda: any(s.id == id_ for s in self.sent))
         status = next(s for s in self.sent if s.id == id_)
         self.sent.remove(status)
-        return status.result
+        result: int = status.result
+        return result
 
     def data(self, id_: int, data: bytes) -> None:
         self.handler.data(m.FileXferData(id_, memoryview(bytearray(data))))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from ...errors import DesktopError
 from .. import mime, pipes
-from ..base import Buffer, ClipboardListener, Format, Patience, Selection
+from ..base import Buffer, Claim, ClipboardListener, Format, Patience, Selection
 from ..dbus import Bus, BusError
 from .reader import Reader
 from .service import Service
@@ -49,11 +49,13 @@ class MutterClipboard:
     name = NAME
     selections = frozenset((Selection.CLIPBOARD,))
 
-    def __init__(self, address: str, listener: ClipboardListener, patience: Patience) -> None:
+    def __init__(
+        self, address: str, listener: ClipboardListener, patience: Patience, claim: Claim
+    ) -> None:
         self.on_lost: Callable[[str], None] = lambda reason: None
         self._listener = listener
         self._patience = patience
-        self._service = Service(address, self)
+        self._service = Service(address, self, claim)
         self._session: ClipboardSession | None = None
         self._guest: _GuestOwner | None = None
         self._present: tuple[str, ...] | None = None  # the types of the owner, while binding
