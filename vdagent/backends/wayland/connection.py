@@ -14,6 +14,7 @@ import errno
 import logging
 import os
 import socket
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -68,10 +69,19 @@ _READ: dict[ArgumentType, Callable[[Any], Any]] = {
 }
 
 
+def _process_behind(fd: int) -> tuple[int, int]:
+    """Who began to listen at the other end: pid and uid (SO_PEERCRED, unix(7))."""
+    with socket.socket(fileno=os.dup(fd)) as end:
+        data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid, uid, _ = struct.unpack("iII", data)
+    return pid, uid
+
+
 class WaylandConnection:
     """A connection to one compositor; `on_lost(reason)` is called once if it goes by itself.
 
-    Requests are sent by `flush`, which runs by itself after events have been handled.
+    `process` is the compositor's pid and uid. Requests are sent by `flush`, which runs by itself after
+    events have been handled.
     """
 
     def __init__(self, display: Display) -> None:
@@ -81,6 +91,7 @@ class WaylandConnection:
         self.globals: dict[int, Global] = {}
         self._display = display
         self._fd = display.get_fd()
+        self.process = _process_behind(self._fd)
         self._loop = asyncio.get_running_loop()
         self._lost: asyncio.Future[str] = self._loop.create_future()
         self._fences: set[Proxy[Any]] = set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -21,6 +22,15 @@ MAGIC, RUN_COMMAND = b"i3-ipc", 0
 
 _HEADER = struct.Struct("=6sII")  # magic, length of the body, type
 _NAME = re.compile(r"[\w-]+", re.ASCII)
+
+
+def socket_of(pid: int, uid: int, environment: Mapping[str, str]) -> str | None:
+    """Where the compositor that is this process listens, if it is a sway.
+
+    Its own choice of a name first: after a crash SWAYSOCK names the one before, whose socket is left over.
+    """
+    chosen = f"{environment.get('XDG_RUNTIME_DIR', '/tmp')}/sway-ipc.{uid}.{pid}.sock"
+    return chosen if os.path.exists(chosen) else environment.get("SWAYSOCK")
 
 
 async def set_custom_modes(path: str, sizes: Mapping[str, tuple[int, int]]) -> None:
