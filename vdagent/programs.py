@@ -62,13 +62,19 @@ def run_daemon(ident: str, found: Found) -> int:
         listener = bind(settings.socket)
     ready = None if foreground else daemonise.daemonise(READY_S)
     log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
-    daemonise.tell_systemd("READY=1")
     wrote_pid = False
-    if ready is not None:
-        wrote_pid = daemonise.write_pid_file(PID_FILE)
-        ready(True)
+
+    def serving(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
+        # Not earlier: whoever is told may ask it to end at once, and then it has to clean up.
+        nonlocal wrote_pid
+        daemonise.tell_systemd("READY=1")
+        if ready is not None:
+            wrote_pid = daemonise.write_pid_file(PID_FILE)
+            ready(True)
+        return run(settings, listener, stop)
+
     try:
-        return _serve(lambda stop: run(settings, listener, stop))
+        return _serve(serving)
     finally:
         if own_socket:
             _unlink(settings.socket)
