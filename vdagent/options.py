@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-PORT = "/dev/virtio-ports/com.redhat.spice.0"
+PORT_NAME = "com.redhat.spice.0"
+PORT = f"/dev/virtio-ports/{PORT_NAME}"
 SOCKET = "/run/spice-vdagentd/spice-vdagent-sock"
 UINPUT = "/dev/uinput"
 CONFIG = "/etc/vdagent/config.toml"

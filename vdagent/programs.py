@@ -62,13 +62,19 @@ def run_daemon(ident: str, found: Found) -> int:
         listener = bind(settings.socket)
     ready = None if foreground else daemonise.daemonise(READY_S)
     log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
-    daemonise.tell_systemd("READY=1")
     wrote_pid = False
-    if ready is not None:
-        wrote_pid = daemonise.write_pid_file(PID_FILE)
-        ready(True)
+
+    def serving(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
+        # Not earlier: whoever is told may ask it to end at once, and then it has to clean up.
+        nonlocal wrote_pid
+        daemonise.tell_systemd("READY=1")
+        if ready is not None:
+            wrote_pid = daemonise.write_pid_file(PID_FILE)
+            ready(True)
+        return run(settings, listener, stop)
+
     try:
-        return _serve(lambda stop: run(settings, listener, stop))
+        return _serve(serving)
     finally:
         if own_socket:
             _unlink(settings.socket)
@@ -88,11 +94,18 @@ def _session_settings(found: Found, display: str, daemon: str) -> SessionSetting
         socket=daemon,
         control=control_path(single.name_of(display, daemon)),
         config=str(found.get("config", defaults.config)),
-        save_dir=_text(found.get("file-xfer-save-dir")),
+        save_dir=_from_here(_text(found.get("file-xfer-save-dir"))),
         open_dir=None if open_dir is None else bool(open_dir),
         display=_text(found.get("display")),
         follow="no-follow" not in found,
     )
+
+
+def _from_here(directory: str | None) -> str | None:
+    """On a command line a relative path begins where we were started; in a file, at home."""
+    if not directory or directory in ("xdg-desktop", "xdg-download") or directory[0] == "~":
+        return directory
+    return os.path.abspath(directory)
 
 
 def run_session(ident: str, found: Found) -> int:

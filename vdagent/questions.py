@@ -31,6 +31,7 @@ class Questions:
             "reload": daemon.locks.reload,
         }
         self._server = ControlServer(control_path(daemon.settings.socket), table)
+        # Kept from the garbage collector.
         self._start = asyncio.ensure_future(self._server.start())
 
     async def _monitor(self, question: Line, caller: Caller) -> Line:

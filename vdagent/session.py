@@ -208,30 +208,7 @@ class Session:
         self._store = _downloads(self._settings, self._save_dir)
         return self._store
 
-    # -- the end ---------------------------------------------------------------------------------
-
-    def desktop_lost(self, reason: str) -> None:
-        """The desktop has gone, and this session with it."""
-        if not self.ended.done():
-            self.ended.set_result(reason)
-
-    async def close(self) -> None:
-        """Let go of everything."""
-        logging.getLogger().removeHandler(self._last_error)
-        if self._own_control is not None:
-            self._own_control.close()
-        await self.files.close()
-        self.daemon.close()
-        self.control.disconnected()
-        await self.volume.close()
-        self.clipboard.disconnected()
-        self.resolution.close()
-        if self._follow is not None:
-            self._follow.close()
-        if self._drm_watch is not None:
-            self._drm_watch.close()
-        if self._desktop is not None:
-            await self._desktop.close()
+    # -- the daemon ------------------------------------------------------------------------------
 
     def _tell_pointing(self, scales: Mapping[int, float], transforms: Mapping[int, int]) -> None:
         self.control.tell(
@@ -275,6 +252,31 @@ class Session:
     def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
         self.clipboard.client_disconnected(msg)
         self.files.client_disconnected(msg)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def desktop_lost(self, reason: str) -> None:
+        """The desktop has gone, and this session with it."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        logging.getLogger().removeHandler(self._last_error)
+        if self._own_control is not None:
+            self._own_control.close()
+        await self.files.close()
+        self.daemon.close()
+        self.control.disconnected()
+        await self.volume.close()
+        self.clipboard.disconnected()
+        self.resolution.close()
+        if self._follow is not None:
+            self._follow.close()
+        if self._drm_watch is not None:
+            self._drm_watch.close()
+        if self._desktop is not None:
+            await self._desktop.close()
 
 
 def _log_skipped(event: Skipped) -> None:

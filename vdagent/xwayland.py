@@ -50,7 +50,10 @@ class XWaylandClipboard:
         self, selection: Selection, formats: Sequence[Format], secret: bool = False
     ) -> None:
         self._offered.pop(selection, None)
-        (self._owned.add if formats else self._owned.discard)(selection)
+        if formats:
+            self._owned.add(selection)
+        else:
+            self._owned.discard(selection)
         self._listener.on_owner_changed(selection, formats, secret)
 
     async def paste(self, selection: Selection, fmt: Format) -> Buffer:

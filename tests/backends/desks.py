@@ -6,15 +6,15 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tests.support.app_process import AppProcess
 from tests.support.processes import spawn, stop
 from tests.support.tools import require
+from tests.support.waiting import until
 from tests.support.xservers import XServer, xorg_dummy, xvfb
 from vdagent.backends.base import (
     Buffer,
@@ -33,14 +33,6 @@ from vdagent.backends.x11.targets import TARGETS
 from vdagent.errors import DesktopError
 
 IMPATIENT = Patience(first_s=1.0, progress_s=0.5, max_bytes=64 << 20)
-
-
-async def until(condition: Callable[[], Any], what: str = "it", timeout_s: float = 10.0) -> None:
-    """Let the loop run until `condition` holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s} s"
-        await asyncio.sleep(0.005)
 
 
 class Listener:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import IMPATIENT, ClipboardDesk, open_desk, until
+from tests.backends.desks import IMPATIENT, ClipboardDesk, open_desk
+from tests.support.waiting import until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.errors import DesktopError
 

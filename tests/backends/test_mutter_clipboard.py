@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import IMPATIENT, until
+from tests.backends.desks import IMPATIENT
 from tests.backends.mutter_desks import MutterApp, MutterDesk, mutter_desk, open_mutter_desk
 from tests.backends.test_clipboard_contract import digest, noise, paste_when_offered
 from tests.support.compositors import mutter
+from tests.support.waiting import until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.mutter import service
 from vdagent.errors import DesktopError

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.backends.desks import until
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
 from tests.support.compositors import sway
 from tests.support.tools import require
+from tests.support.waiting import until
 from vdagent.backends.base import Patience, Rect
 from vdagent.backends.logical import Shown, describe, to_logical
 from vdagent.backends.wayland.plan import Plan

@@ -180,10 +180,14 @@ def test_an_ordinary_user_is_told_all_of_its_own() -> None:
             rig.ready()
             wait_control(rig.socket)
             where = ("-s", directory / "port", "-S", rig.socket, "-u", rig.uinput)
-            report = doctor(*where, command=command)
+            probe = ["--probe"] if os.geteuid() == 0 else []
+            report = doctor(*where, *probe, command=command)
     report.fine("machine", "port", "daemon", "port open", "viewer")
     if os.geteuid() == 0:
         report.says("session agent", False, "none of yours is connected", "vdagent session")
+        report.says(
+            "probe", None, "only root and users with a session", "sudo vdagent doctor --probe"
+        )
     else:
         report.fine("session agent")
 

@@ -91,6 +91,30 @@ def test_an_agent_without_a_session_is_served_once_it_has_one(rig: LoginRig) -> 
     assert early.expect(Uds.GRAB) == (0, 0, wire.u32(TEXT))
 
 
+def test_an_agent_that_outlives_its_session_is_served_in_the_next_one(rig: LoginRig) -> None:
+    """A compositor crashed, its user logs in on the console again, and the next one has its name."""
+    rig.start_logind()
+    rig.do(rig.logind.add("1", ANNA, Type="wayland"))
+    rig.do(rig.logind.activate("1"))
+    rig.start_daemon()
+    anna = rig.join(ANNA, "1")
+    rig.host.accept()
+    rig.do(rig.logind.end("1"))
+    rig.do(rig.logind.add("2", ANNA, Type="tty"))
+    rig.do(rig.logind.activate("2"))
+    rig.host.wait_closed()
+    rig.do(rig.logind.become("2", "wayland"))
+    rig.host.accept()
+    anna.expect(Uds.CLIENT_DISCONNECTED)
+    rig.host.send(wire.grab(0, TEXT))
+    assert anna.expect(Uds.GRAB) == (0, 0, wire.u32(TEXT))
+    # That one has no process that outlives it.
+    rig.do(rig.logind.remove("2"))
+    rig.do(rig.logind.add("3", ANNA, Type="wayland"))
+    rig.do(rig.logind.activate("3"))
+    rig.host.accept()
+
+
 def test_a_process_that_ended_meanwhile_is_nobody(rig: LoginRig) -> None:
     """Its pid may be another user's by now (CVE-2020-25653)."""
     with rig.logind_hangs() as agent:

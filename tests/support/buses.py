@@ -156,6 +156,7 @@ class MockLogind:
             "LockedHint": Variant("b", False),
             "Class": Variant("s", properties.get("Class", "user")),
             "Type": Variant("s", properties.get("Type", "x11")),
+            "State": Variant("s", "online"),
         }
         methods = [[what, "", "", f'self.EmitSignal("", "{what}", "", [])'] for what in LOCKS]
         # Not AddSession: that brings the new one to the seat at once.
@@ -184,6 +185,19 @@ class MockLogind:
         # Not UpdateProperties: python-dbusmock 0.28 cannot wrap structs.
         arguments = (f"{LOGIND}.{interface}", name, value)
         await self._call(path, "Set", "ssv", *arguments, interface=_PROPERTIES)
+
+    async def end(self, id_: str) -> None:
+        """Its leader ends and other processes do not; logind has no signal for this."""
+        await self.claim(self._sessions[id_][0], "Session", "State", Variant("s", "closing"))
+
+    async def remove(self, id_: str) -> None:
+        """Nothing is left of it."""
+        path, _, _ = self._sessions.pop(id_)
+        await self._call(MANAGER, "RemoveObject", "s", path)
+
+    async def become(self, id_: str, type_: str) -> None:
+        """A compositor makes a desktop of a console."""
+        await self._set(self._sessions[id_][0], "Session", {"Type": Variant("s", type_)})
 
     async def hint(self, id_: str, locked: bool) -> None:
         """Its locker says whether the screen is locked."""

@@ -291,6 +291,7 @@ class Login:
     uid: int = -1
     is_user: bool = False  # a user at work, no greeter or lock screen
     locked: bool = False
+    has_ended: bool = False  # only processes are left of it; it never comes to the seat again
 
     def __str__(self) -> str:
         return f"session {self.id} of uid {self.uid}"

@@ -64,7 +64,6 @@ class Tablet:
         self._y: int | None = None
         self._buttons = 0
         self._pending = bytearray()
-        self._waiting = False
         self.on_drained: Callable[[], None] | None = None
         self._moves = memoryview(bytearray(_MOVE * _BLOCK))
         self._fd = _open_fake(path) if fake else _create(path, width, height)

@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import until
 from tests.unit.handlers.test_key_file import key_file
 from vdagent.backends.base import Action, Buffer, FileStore, IncomingFile, Note
 from vdagent.backends.downloads import Downloads
 from vdagent.handlers.file_transfer import FileTransferHandler
 from vdagent.protocol import messages as m
 from vdagent.protocol.constants import FileXferResult as Result
-
-
-async def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 10) -> None:
-    """Let the loop run until `condition` holds."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 class FakeNotes:

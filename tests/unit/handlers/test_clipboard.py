@@ -145,7 +145,7 @@ async def test_an_owner_that_drips_does_not_keep_its_place(monkeypatch: pytest.M
     monkeypatch.setattr(guest.desktop, "read", drip)
     for _ in range(MAX_READS):
         guest.handler.request(ClipboardRequest(0, TEXT))
-    await until(lambda: len(guest.sent) == MAX_READS, READ_S + 1)
+    await until(lambda: len(guest.sent) == MAX_READS, timeout_s=READ_S + 1)
     assert guest.take() == [Clipboard(0, TEXT, b"")] * MAX_READS
     await settle()  # a read gives its place back when its task is done: a step after its answer
     monkeypatch.undo()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.handlers.file_rig import Rig, SlowStore, until
+from tests.support.waiting import until
+from tests.unit.handlers.file_rig import Rig, SlowStore
 from vdagent.backends.base import Note
 from vdagent.handlers.file_transfer import REFUSALS_SAID, SWITCHED_OFF
 from vdagent.handlers.policy import FilePolicy

@@ -24,7 +24,6 @@ from .service import Service
 from .session import NAME, ClipboardSession
 
 MAX_PASTES = 256
-HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 COPY_S = 0.2  # between "nobody owns it" and Mutter's copy lies nothing but the bus
 CLOSE_S = 1.0
 NOTHING = "application/x-vdagent-nothing"  # a type that Mutter keeps no copy of
@@ -155,7 +154,7 @@ class MutterClipboard:
     async def _ask_hint(self, guest: _GuestOwner) -> None:
         """Whether it is what a password manager hides; one that does not answer has reason to."""
         try:
-            hint = await self._receive(guest, mime.SECRET_HINT, HINT)
+            hint = await self._receive(guest, mime.SECRET_HINT, mime.HINT_PATIENCE)
         except DesktopError:
             hint = bytearray(mime.SECRET)
         guest.secret = hint.strip() == mime.SECRET
