@@ -188,6 +188,7 @@ def _stop_signals() -> Iterator[int]:
     signal.set_wakeup_fd(writer)
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # whoever started us may block them
     try:
         yield reader
     finally:
