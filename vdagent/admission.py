@@ -51,6 +51,7 @@ class Admission:
         self._known = asyncio.Event()  # whether there is a logind
         self._logind: Logind | None = None
         self._finding: asyncio.Task[None] | None = None
+        self._find_again = False
         self._timer: asyncio.TimerHandle | None = None
         if track:
             self._track()
@@ -202,21 +203,28 @@ class Admission:
             self._serve_the_seat(self._logind)
 
     def _homeless(self) -> list[AgentLink]:
-        """Who was let in without a session: before there was a logind, or before the session."""
-        return [link for link in self.links if link.login is None and link not in self._tasks]
+        """Who has no session: let in before there was a logind or a session, or has outlived its own."""
+        return [
+            link
+            for link in self.links
+            if (link.login is None or link.login.has_ended) and link not in self._tasks
+        ]
 
     def _serve_the_seat(self, logind: Logind) -> None:
+        self._find_again = True
         if self._finding is None or self._finding.done():
             self._finding = self._loop.create_task(self._find_sessions(logind))
 
     async def _find_sessions(self, logind: Logind) -> None:
-        for link in self._homeless():
-            try:
-                async with asyncio.timeout(IDENTIFY_S):
-                    await self._identify(link)
-            except TimeoutError:
-                log.debug("logind: it did not tell whose session the %s is in", link)
-            except SessionError as error:
-                self._refuse(link, error.message)
+        while self._find_again:
+            self._find_again = False
+            for link in self._homeless():
+                try:
+                    async with asyncio.timeout(IDENTIFY_S):
+                        await self._identify(link)
+                except TimeoutError:
+                    log.debug("logind: it did not tell whose session the %s is in", link)
+                except SessionError as error:
+                    self._refuse(link, error.message)
         # Only now: a port that stays open must not close in between.
         self._sessions.track(logind)

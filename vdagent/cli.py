@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 
 from . import __version__, options
 from .errors import VdagentError
+from .options import Found
 
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
 BAD_USAGE = 2
 INTERRUPTED = 130  # what a shell makes of SIGINT
-
-Found = dict[str, "str | int"]
 
 COMMANDS = """\
 Usage: vdagent COMMAND [OPTION…]
@@ -81,7 +80,8 @@ def _have_standard_streams() -> None:
     """Started without them (`>&-`), a program's first socket would be its stdin, or take its log."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # its number is the lowest that is free
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, mode, encoding="utf-8"))
 
 
 def _words(error: VdagentError | OSError) -> str:
@@ -216,7 +216,7 @@ def _doctor(found: Found) -> int:
     scope = Scope(
         str(found.get("virtio-serial-port-path", options.PORT)),
         str(found.get("vdagentd-socket", options.SOCKET)),
-        str(found.get("uinput-device", "/dev/uinput")),
+        str(found.get("uinput-device", options.UINPUT)),
     )
     return run(scope, as_json="json" in found, probe="probe" in found)
 

@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Which options do the two programs have? The C peer's: same letters, same names, same defaults."""
+"""Which options do the commands have?
+
+Those of daemon and session agent are the C peer's: same letters, same names, same defaults.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-PORT = "/dev/virtio-ports/com.redhat.spice.0"
+PORT_NAME = "com.redhat.spice.0"
+PORT = f"/dev/virtio-ports/{PORT_NAME}"
 SOCKET = "/run/spice-vdagentd/spice-vdagent-sock"
+UINPUT = "/dev/uinput"
 CONFIG = "/etc/vdagent/config.toml"
+
+Found = dict[str, "str | int"]  # option name → value, or for flags how often
 
 
 class UsageError(Exception):
@@ -31,12 +38,15 @@ class Option(NamedTuple):
     help: str
 
 
+AT_PORT = Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})")
+AT_SOCKET = Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})")
+AT_UINPUT = Option("u", "uinput-device", "PATH", f"uinput node ({UINPUT})")
 SYSTEM_CONFIG = Option("", "config", "PATH", f"the system's settings ({CONFIG})")
 DAEMON = (
     Option("d", "debug", "", "log what happens; twice: pointer events too"),
-    Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
+    AT_PORT,
     Option("S", "vdagentd-socket", "PATH", f"socket for session agents ({SOCKET})"),
-    Option("u", "uinput-device", "PATH", "uinput node (/dev/uinput)"),
+    AT_UINPUT,
     Option("f", "fake-uinput", "", "write events only, to a FIFO or file"),
     Option("x", "foreground", "", "stay attached, log to stderr"),
     Option("o", "one-session", "", "exit when the active session ends"),
@@ -46,7 +56,7 @@ DAEMON = (
 SESSION = (
     Option("d", "debug", "", "log what happens"),
     Option("s", "virtio-serial-port-path", "PATH", f"without this path: exit quietly ({PORT})"),
-    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    AT_SOCKET,
     Option("x", "foreground", "", "stay attached, log to stderr"),
     Option("f", "file-xfer-save-dir", "DIR", "xdg-desktop, xdg-download or a directory"),
     Option("o", "file-xfer-open-dir", "0|1", "open the directory after a transfer"),
@@ -57,22 +67,21 @@ SESSION = (
     Option("y", "x11-abort-on-error", "", ""),  # the C agent's, for who debugs it
 )
 STATUS = (
-    Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
-    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    AT_SOCKET,
     Option("", "json", "", "for machines"),
     Option("", "watch", "", "show it again whenever it changes, until interrupted"),
 )
 MONITOR = (
-    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
+    AT_SOCKET,
     Option("", "no-pointer", "", "leave out the pointer's messages"),
     Option("", "json", "", "for machines: the lines of a capture"),
     Option("", "record", "FILE", "also write a capture to FILE, which must not be there yet"),
     Option("", "read", "FILE", "show a capture instead"),
 )
 DOCTOR = (
-    Option("s", "virtio-serial-port-path", "PATH", f"port device or UNIX socket ({PORT})"),
-    Option("S", "vdagentd-socket", "PATH", f"the daemon's socket ({SOCKET})"),
-    Option("u", "uinput-device", "PATH", "uinput node (/dev/uinput)"),
+    AT_PORT,
+    AT_SOCKET,
+    AT_UINPUT,
     Option("", "probe", "", "let viewer and session agent answer, and measure; takes up to 16 s"),
     Option("", "json", "", "for machines: a list of {name, ok, detail, hint}"),
 )
@@ -99,15 +108,15 @@ def parse(
     options: Sequence[Option],
     arguments: Sequence[str],
     unused: list[str] | None = None,
-) -> dict[str, str | int]:
-    """Option name → value, or for flags how often. Raises UsageError or HelpWanted.
+) -> Found:
+    """What was given. Raises UsageError or HelpWanted.
 
     Understands what getopt_long does: -dd, -sPATH, -s PATH, --name=VALUE, --name VALUE, and
     unambiguous beginnings of long names. With `unused`, also what the C programs let pass: words
     that are no options, and a flag's value. They are put there.
     """
     known = (*options, VERSION, HELP, HELP_ALL)
-    found: dict[str, str | int] = {}
+    found: Found = {}
     stray: list[str] = []
     rest = list(arguments)
     while rest:
@@ -130,9 +139,7 @@ def parse(
     return found
 
 
-def _long(
-    known: Sequence[Option], word: str, rest: list[str], found: dict[str, str | int]
-) -> list[str]:
+def _long(known: Sequence[Option], word: str, rest: list[str], found: Found) -> list[str]:
     """Take one long option; a value that a flag was given comes back."""
     name, equals, value = word.partition("=")
     option = _by_name(known, name)
@@ -143,9 +150,7 @@ def _long(
     return [f"={value}"] if equals else []
 
 
-def _letters(
-    known: Sequence[Option], letters: str, rest: list[str], found: dict[str, str | int]
-) -> None:
+def _letters(known: Sequence[Option], letters: str, rest: list[str], found: Found) -> None:
     while letters:
         letter, letters = letters[0], letters[1:]
         option = next((o for o in known if o.letter == letter), None)

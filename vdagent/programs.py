@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     from .daemon import Settings as DaemonSettings
+    from .options import Found
     from .session import Settings as SessionSettings
 
 PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
@@ -25,8 +26,6 @@ PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
 READY_S = 10.0
 LATE_S = 9.0  # when it is told that it waits in vain
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-Found = dict[str, "str | int"]
 
 
 def _daemon_settings(found: Found) -> DaemonSettings:
@@ -46,6 +45,7 @@ def _daemon_settings(found: Found) -> DaemonSettings:
 
 
 def run_daemon(ident: str, found: Found) -> int:
+    """`vdagent daemon`, until it is asked to end; the exit status. Raises VdagentError."""
     lean.before_imports()
     from . import daemonise, log
     from .daemon import run
@@ -62,13 +62,19 @@ def run_daemon(ident: str, found: Found) -> int:
         listener = bind(settings.socket)
     ready = None if foreground else daemonise.daemonise(READY_S)
     log.set_up(ident, foreground=foreground, debug=int(found.get("debug", 0)))
-    daemonise.tell_systemd("READY=1")
     wrote_pid = False
-    if ready is not None:
-        wrote_pid = daemonise.write_pid_file(PID_FILE)
-        ready(True)
+
+    def serving(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
+        # Not earlier: whoever is told may ask it to end at once, and then it has to clean up.
+        nonlocal wrote_pid
+        daemonise.tell_systemd("READY=1")
+        if ready is not None:
+            wrote_pid = daemonise.write_pid_file(PID_FILE)
+            ready(True)
+        return run(settings, listener, stop)
+
     try:
-        return _serve(lambda stop: run(settings, listener, stop))
+        return _serve(serving)
     finally:
         if own_socket:
             _unlink(settings.socket)
@@ -88,9 +94,9 @@ def _session_settings(found: Found, display: str, daemon: str) -> SessionSetting
         socket=daemon,
         control=control_path(single.name_of(display, daemon)),
         config=str(found.get("config", defaults.config)),
-        save_dir=_from_here(text(found.get("file-xfer-save-dir"))),
+        save_dir=_from_here(_text(found.get("file-xfer-save-dir"))),
         open_dir=None if open_dir is None else bool(open_dir),
-        display=text(found.get("display")),
+        display=_text(found.get("display")),
         follow="no-follow" not in found,
     )
 
@@ -103,10 +109,11 @@ def _from_here(directory: str | None) -> str | None:
 
 
 def run_session(ident: str, found: Found) -> int:
+    """`vdagent session`, until it or its desktop ends; the exit status. Raises VdagentError."""
     from . import options, single
     from .display_names import desktop_name
 
-    display = desktop_name(os.environ, text(found.get("display")))
+    display = desktop_name(os.environ, _text(found.get("display")))
     daemon = str(found.get("vdagentd-socket", options.SOCKET))
     # First of all: most desktops start two of us, and the other one is not to be slowed down.
     if not single.claim(display, daemon):
@@ -161,7 +168,7 @@ def _knock(path: str) -> socket.socket | None:
         return None
 
 
-def text(value: str | int | None) -> str | None:
+def _text(value: str | int | None) -> str | None:
     return None if value is None else str(value)
 
 
@@ -203,6 +210,8 @@ def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
     """Run a program until it ends by itself or a signal asks it to."""
     import asyncio
 
+    from .transport.prompt_loop import PromptLoop
+
     async def serve(asked: int) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -214,5 +223,5 @@ def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
         loop.add_reader(asked, end)
         return await program(stop)
 
-    with _stop_signals() as asked:
-        return asyncio.run(serve(asked))
+    with _stop_signals() as asked, asyncio.Runner(loop_factory=PromptLoop) as runner:
+        return runner.run(serve(asked))

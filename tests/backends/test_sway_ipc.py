@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import struct
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,9 +16,11 @@ import pytest
 
 from tests.backends.test_wayland_display import HEAD, SECOND, sway_outputs
 from tests.backends.wayland_desks import open_wayland_desk
+from tests.support import compositors
 from vdagent.backends.base import Patience
 from vdagent.backends.wayland import sway
-from vdagent.backends.wayland.sway import set_custom_modes
+from vdagent.backends.wayland.connection import WaylandConnection
+from vdagent.backends.wayland.sway import find_socket, set_custom_modes
 from vdagent.errors import DesktopError
 
 
@@ -28,6 +33,26 @@ async def test_sizes_of_several_outputs(tmp_path: Path) -> None:
             HEAD: (1000, 808),
             SECOND: (640, 480),
         }
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that sway's own user may enter, too."""
+    with tempfile.TemporaryDirectory() as path:
+        os.chmod(path, 0o755)
+        yield Path(path)
+
+
+@pytest.mark.parametrize("after_a_crash", [False, True])
+async def test_where_a_sway_is_told(public: Path, after_a_crash: bool) -> None:
+    with compositors.sway(public, after_a_crash=after_a_crash) as compositor:
+        names = compositor.environment
+        path = f"{names['XDG_RUNTIME_DIR']}/{names['WAYLAND_DISPLAY']}"
+        connection = await WaylandConnection.open(path)
+        found = find_socket(connection.peer, names)
+        connection.close()
+        assert found and (found != names["SWAYSOCK"]) == after_a_crash
+        await set_custom_modes(found, {HEAD: (1000, 808)})
 
 
 @asynccontextmanager
@@ -47,7 +72,8 @@ async def answering(path: Path, answer: bytes) -> AsyncIterator[str]:
         server.close()
         for writer in writers:
             writer.close()
-        await asyncio.sleep(0.01)  # closing is done by the loop
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

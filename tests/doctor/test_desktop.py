@@ -13,7 +13,7 @@ import pytest
 from tests.doctor.report import Report, doctor, environment, status
 from tests.support.compositors import mutter, sway
 from tests.support.processes import spawn, stop, wait_for
-from tests.support.rig import Rig, program
+from tests.support.rig import FACTS_S, Rig, program
 from tests.support.xservers import xvfb
 
 NO_BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
@@ -106,7 +106,7 @@ def test_over_ssh_the_session_agent_tells(directory: Path) -> None:
     """No desktop's variables here; the agent in the session has looked at it, and says what it found."""
     with mutter(directory) as compositor, Rig(directory) as rig:
         env = {**environment(), **compositor.environment, **NO_BUS}
-        argv = [*program("session"), "-x", "-s", directory / "port", "-S", rig.socket]
+        argv = [*program("session"), "-x", "-s", str(directory / "port"), "-S", str(rig.socket)]
         session = spawn(argv, log=directory / "session.log", env=env)
         try:
             wait_for(
@@ -114,7 +114,7 @@ def test_over_ssh_the_session_agent_tells(directory: Path) -> None:
                     (directory / "agents.control").exists()
                     and any(s["backends"] for s in status(rig.socket)["sessions"])
                 ),
-                20,
+                FACTS_S,
                 "its word",
             )
             report = doctor("-s", directory / "port", "-S", rig.socket)

@@ -15,6 +15,7 @@ import pytest
 from tests.support.app_process import AppProcess
 from tests.support.lab_guest import C_PEER, Guest
 from tests.support.processes import stop, wait_for
+from tests.support.rig import FACTS_S
 from tests.support.tools import require
 from tests.support.wayland_guest import WaylandGuest
 
@@ -114,8 +115,8 @@ def test_to_guest_then_to_host(idle: Guest) -> None:
     assert requested(guest) == ""
     assert grabs(guest, since) == []
 
-    wait_for(lambda: "by its settings: clipboard to-guest" in _status(guest), 10, "the status")
-    where = ("-s", guest.lab.port, "-S", str(guest.socket))
+    wait_for(lambda: "by its settings: clipboard to-guest" in _status(guest), FACTS_S, "the status")
+    where = ("-s", str(guest.lab.port), "-S", str(guest.socket))
     found = {
         link["name"]: link for link in json.loads(vdagent(guest, "doctor", "--json", *where).stdout)
     }
@@ -130,6 +131,11 @@ def test_to_guest_then_to_host(idle: Guest) -> None:
     copy_unseen(guest, "out")
     guest.viewer.wait("guest-grab", since=since)
     assert requested(guest) == "out"
+
+
+def wait_pasted(guest: Guest, text: str) -> None:
+    """Until a program that pastes gets this text."""
+    wait_for(lambda: pasted(guest) == text.encode(), 10, f"a paste of {text!r}")
 
 
 def test_switched_at_run_time(idle: Guest) -> None:
@@ -147,7 +153,7 @@ def test_switched_at_run_time(idle: Guest) -> None:
         guest.viewer.do("offer", text=f"the viewer's, {word}")
         requested(guest)
         if enters:
-            wait_for(lambda word=word: pasted(guest) == f"the viewer's, {word}".encode(), 10, word)
+            wait_pasted(guest, f"the viewer's, {word}")
         else:
             assert pasted(guest) == f"the guest's own, {word}".encode()
     said = vdagent(guest, "clipboard").stdout
@@ -289,7 +295,7 @@ def test_the_daemon_passes_a_reload_on_to_all_sessions(guest: Guest) -> None:
     started(guest)
     copy_unseen(guest, "out")
     since = guest.viewer.mark()
-    wait_for(lambda: "CLIPBOARD by" in _status(guest), 10, "the session known to the daemon")
+    wait_for(lambda: "CLIPBOARD by" in _status(guest), FACTS_S, "the session known to the daemon")
     configure(guest, 'clipboard.direction = "off"')
     guest.desktop.environment.pop("XDG_RUNTIME_DIR")
     assert vdagent(guest, "reload", "-S", str(guest.socket)).returncode == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.conftest import DATA, TREE, run
-from tests.support.processes import spawn, wait_for
+from tests.support.processes import spawn
 from tests.support.tools import require
 from vdagent import cli, install, options
 from vdagent.config import example
@@ -284,25 +284,19 @@ def test_zsh_understands_its_completion() -> None:
 
 
 def test_the_daemon_tells_systemd_that_it_is_ready(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as notified:
+    """And can be ended from that moment on: it removes its socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(tmp_path / "notify"))
+        notified.settimeout(10)
         (tmp_path / "port").touch()
         (tmp_path / "uinput").touch()
         where = ("-s", tmp_path / "port", "-S", tmp_path / "agent", "-u", tmp_path / "uinput")
-        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "PATH": "/usr/bin:/bin"}
         daemon = spawn(
             [sys.executable, "-m", "vdagent", "daemon", "-x", "-X", "-f", *where],
-            env=environment,
+            env={"NOTIFY_SOCKET": str(tmp_path / "notify"), "PATH": "/usr/bin:/bin"},
             log=tmp_path / "log",
         )
-
-        def message() -> bytes | None:
-            assert daemon.poll() is None, (tmp_path / "log").read_text()
-            try:
-                return notified.recv(100)
-            except BlockingIOError:
-                return None
-
-        assert wait_for(message, 10, "notification") == b"READY=1"
+        assert notified.recv(100) == b"READY=1"
         daemon.terminate()
         assert daemon.wait(10) == 0
+        assert not (tmp_path / "agent").exists()

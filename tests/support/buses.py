@@ -20,6 +20,7 @@ LOGIND = "org.freedesktop.login1"
 MANAGER = "/org/freedesktop/login1"
 SEAT = "/org/freedesktop/login1/seat/seat0"
 LOCKS = ("Lock", "Unlock")
+START_S = 30.0
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _MOCK = "org.freedesktop.DBus.Mock"
 _DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
@@ -52,7 +53,7 @@ class PrivateBus:
         config.write_text(CONFIG.format(path=self._path))
         argv = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"]
         self.process = spawn(argv, log=self._directory / "bus.log")
-        wait_for(self._listens, 10, "the bus's socket")
+        wait_for(self._listens, START_S, "the bus's socket")
 
     def _listens(self) -> bool:
         """It is there a moment before anybody answers."""
@@ -101,7 +102,8 @@ class MockLogind:
         environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self._bus.address}
         argv = ["/usr/bin/python3", "-m", "dbusmock", "--system", "--template", "logind"]
         self._process = spawn(argv, log=self._log, env=environment)
-        await self._wait_for_name()
+        async with asyncio.timeout(START_S):
+            await self._wait_for_name()
         await self._call(MANAGER, "AddSeat", "s", "seat0")
         sessions, self._sessions = self._sessions, {}
         for id_, (_, uid, properties) in sessions.items():
@@ -154,6 +156,7 @@ class MockLogind:
             "LockedHint": Variant("b", False),
             "Class": Variant("s", properties.get("Class", "user")),
             "Type": Variant("s", properties.get("Type", "x11")),
+            "State": Variant("s", "online"),
         }
         methods = [[what, "", "", f'self.EmitSignal("", "{what}", "", [])'] for what in LOCKS]
         # Not AddSession: that brings the new one to the seat at once.
@@ -182,6 +185,19 @@ class MockLogind:
         # Not UpdateProperties: python-dbusmock 0.28 cannot wrap structs.
         arguments = (f"{LOGIND}.{interface}", name, value)
         await self._call(path, "Set", "ssv", *arguments, interface=_PROPERTIES)
+
+    async def end(self, id_: str) -> None:
+        """Its leader ends and other processes do not; logind has no signal for this."""
+        await self.claim(self._sessions[id_][0], "Session", "State", Variant("s", "closing"))
+
+    async def remove(self, id_: str) -> None:
+        """Nothing is left of it."""
+        path, _, _ = self._sessions.pop(id_)
+        await self._call(MANAGER, "RemoveObject", "s", path)
+
+    async def become(self, id_: str, type_: str) -> None:
+        """A compositor makes a desktop of a console."""
+        await self._set(self._sessions[id_][0], "Session", {"Type": Variant("s", type_)})
 
     async def hint(self, id_: str, locked: bool) -> None:
         """Its locker says whether the screen is locked."""

@@ -131,8 +131,13 @@ def _running(compositor: Compositor) -> Iterator[Compositor]:
 
 
 @contextmanager
-def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compositor]:
-    """A sway with `outputs` headless outputs, HEADLESS-1 to HEADLESS-n of 1280x720."""
+def sway(
+    directory: Path, outputs: int = 2, config: str = "", after_a_crash: bool = False
+) -> Iterator[Compositor]:
+    """A sway with `outputs` headless outputs, HEADLESS-1 to HEADLESS-n of 1280x720.
+
+    `after_a_crash` a socket is left over at SWAYSOCK: sway takes another name for its own then.
+    """
     require("sway", "setpriv")
     runtime = directory / "sway"
     runtime.mkdir()
@@ -158,10 +163,14 @@ def sway(directory: Path, outputs: int = 2, config: str = "") -> Iterator[Compos
     def start() -> subprocess.Popen[bytes]:
         for old in (runtime / "wayland-1", runtime / "wayland-1.lock", runtime / "ipc"):
             old.unlink(missing_ok=True)
+        if after_a_crash:
+            with socket.socket(socket.AF_UNIX) as left_over:
+                left_over.bind(own["SWAYSOCK"])
         log = directory / "sway.log"
         process = _spawn_until(runtime / "wayland-1", argv, environment | own, log)
         # swaymsg's comes after that.
-        wait_for(lambda: _answers(runtime / "ipc"), START_S, "sway's own socket")
+        theirs = "sway-ipc.*" if after_a_crash else "ipc"
+        wait_for(lambda: any(map(_answers, runtime.glob(theirs))), START_S, "sway's own socket")
         return process
 
     with _running(Compositor("sway", runtime, environment, start)) as compositor:

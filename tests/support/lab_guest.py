@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from tests.support.processes import spawn, stop, wait_for
-from vdagent.lab.desktop import XDesktop
+from vdagent.lab.desktop import XDesktop, XPrograms
 from vdagent.lab.lab_process import LabProcess
 from vdagent.lab.viewer_process import ViewerProcess
 
@@ -51,6 +51,8 @@ class InputEvent(NamedTuple):
 
 class Guest:
     """Programs around one lab; each is started by the method of its name."""
+
+    desktop: XPrograms
 
     def __init__(self, directory: Path, *lab_options: str) -> None:
         self.directory = directory
@@ -92,7 +94,7 @@ class Guest:
         where = ("-s", self.lab.port, "-S", self.socket, "-u", self.fifo)
         process = spawn([*DAEMON, "-x", "-X", "-f", *where, *options], log=self.log)
         self._stack.callback(stop, process)
-        wait_for(self.socket.exists, 10, f"daemon's socket; see {self.log}")
+        wait_for(self.socket.exists, 30, f"daemon's socket; see {self.log}")
         return process
 
     def session(self, *options: str) -> subprocess.Popen[bytes]:

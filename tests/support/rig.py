@@ -25,6 +25,9 @@ from tests.support.tools import require
 from tests.support.wire import Port, Uds
 
 PATIENCE_S = 10.0
+START_S = 30.0
+# What a session agent tells by the control socket: it looks for that for 8 s, the last time after 4.
+FACTS_S = 30.0
 ACCEPTS = "00010000"  # __SO_ACCEPTCON in /proc/net/unix: bound is not listening yet
 EVENT = struct.Struct("@llHHi")  # struct input_event
 
@@ -55,6 +58,7 @@ class Stream:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self._buffer = bytearray()
+        self._unsent = memoryview(b"")  # of what a flood has begun to say
         connection.setblocking(False)
 
     def send(self, data: bytes) -> None:
@@ -67,12 +71,16 @@ class Stream:
                 rest = rest[self.socket.send(rest) :]
 
     def flood(self, data: bytes, calm_s: float = 0.3) -> int:
-        """Write `data` again and again until nothing was taken for `calm_s`; how many bytes were."""
-        rest, taken = memoryview(data), 0
+        """Write `data` again and again until nothing was taken for `calm_s`; how many bytes were.
+
+        What the one before has begun is finished first.
+        """
+        taken = 0
         while is_writable(self.socket, calm_s):
+            rest = self._unsent or memoryview(data)
             sent = self.socket.send(rest)
             taken += sent
-            rest = rest[sent:] or memoryview(data)
+            self._unsent = rest[sent:]
         return taken
 
     def read(self, size: int, timeout_s: float = PATIENCE_S) -> bytes:
@@ -253,7 +261,7 @@ class Rig:
         argv = [*daemon_command(self.kind), "-x", "-X", "-f", *self.options]
         argv += ["-s", str(self.directory / "port"), "-S", str(self.socket), "-u", str(self.uinput)]
         self.daemon = spawn(argv, log=self.log)
-        wait_for(self._listens, what="the daemon listens")
+        wait_for(self._listens, START_S, "the daemon listens")
         return self.daemon
 
     def _listens(self) -> bool:

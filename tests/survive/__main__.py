@@ -31,10 +31,11 @@ DESKTOP_S = 120.0
 HEAD = "| what happened | in s | serves again | after s | at most s |\n|---|---|---|---|---|\n"
 ABOUT = """# What the agent survives
 
-`make test-guest-full` installs the package in a systemd guest (QEMU without KVM, spice-server, an X desktop),
-lets each row happen to it and then uses the pointer and the clipboard both ways with a real viewer until all three
-work. The time counts from the end of what happened, which took the time beside it: with a desktop in it, until its
-window manager can be used. After {patience:.0f} s it counts as dead.
+`make test-guest-full` installs the package in a systemd guest (QEMU without KVM, spice-server, an X desktop;
+sway on a screen that nobody sees), lets each row happen to it and then uses the pointer and the clipboard both
+ways with a real viewer until all three work. The time counts from the end of what happened, which took the time
+beside it: with a desktop in it, until its window manager or compositor can be used. After {patience:.0f} s it
+counts as dead.
 
 Without KVM everything takes longer. In the same guest, right before: {reference}.
 The machine had {cpus} CPUs; programs that were not part of this took {share:.0%} of them meanwhile{precedence}.

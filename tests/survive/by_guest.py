@@ -21,6 +21,8 @@ from tests.survive.steps import (
     serving_agent,
     viewer_loses_agent,
 )
+from tests.survive.sway import USER as SWAY_USER
+from tests.survive.sway import Sway
 
 # The console of another user, whose display gets the same number; and one with nobody on it.
 OTHERS, NOBODYS = 2, 5
@@ -131,6 +133,36 @@ def x_server_killed(at: Served) -> None:
 def logged_out_and_in(at: Served) -> None:
     at.guest.output("systemctl restart guest-desktop", timeout_s=90)
     desktop_is_up(at)
+
+
+def sway_crashed(at: Served) -> None:
+    """Its user logs in again; the session agent has waited for a compositor of that name."""
+    sway = _sway(at)
+    sway.crash()
+    sway.log_in()
+
+
+def sway_left_and_back(at: Served) -> None:
+    """In good order; whoever started the session agent by a line for sway still has that one."""
+    sway = _sway(at)
+    sway.log_out()
+    sway.log_in()
+
+
+def back_from_sway(at: Served) -> None:
+    """Its user logs out, and whoever is on the first terminal goes on."""
+    sway, at.sway, at.user = _sway(at), None, USER
+    sway.log_out()
+    switch_console(at.guest, 1)
+
+
+def _sway(at: Served) -> Sway:
+    """The sway of another user on another terminal, who is served."""
+    if at.sway is None:
+        at.sway, at.user = Sway(at.guest), SWAY_USER
+        at.sway.log_in()
+        at.seconds_until_served()
+    return at.sway
 
 
 def package_installed_anew(at: Served) -> None:

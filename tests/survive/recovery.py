@@ -17,11 +17,14 @@ from typing import Any
 from tests.support.guest.clipboard import copy_in_guest
 from tests.support.guest.machine import Guest
 from tests.support.guest.tablet import Tablet
+from tests.survive.sway import Sway
 from vdagent.errors import HostError
 from vdagent.lab.viewer_process import ViewerProcess
 
-# A person moves the mouse until the pointer comes along, and copies again where nothing can be pasted.
+# A person moves the mouse until the pointer comes along, clicks until something happens, and copies again
+# where nothing can be pasted.
 MOVE_S = 0.1
+CLICK_S = 0.5
 COPY_S = 1.5
 TRY_S = 3.0
 # Give up after this, and measure until then.
@@ -32,12 +35,13 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Served:
-    """A guest, our package in it, the viewer that is connected, and the X display somebody looks at."""
+    """A guest, our package in it, the viewer that is connected, and the desktop somebody looks at."""
 
     guest: Guest
     deb: Path
     display: str = ":0"
     user: str = "guest"
+    sway: Sway | None = None  # whoever looks at this looks at no X display
     viewers: list[ViewerProcess] = field(default_factory=list)
     cleanup: list[str] = field(default_factory=list)  # commands for the guest once a row is over
 
@@ -62,8 +66,9 @@ class Served:
         kernel's events are what counts.
         """
         start = time.monotonic()
+        pointer = self._pointer if x_reads_input else self._tablet
         ways = {
-            "pointer": self._pointer if x_reads_input else self._tablet,
+            "pointer": pointer if self.sway is None else self._click,
             "to the guest": self._to_guest,
             "to the viewer": self._to_viewer,
         }
@@ -90,9 +95,23 @@ class Served:
             tablet.wait_position()
         return True
 
+    def _click(self) -> bool:
+        """A compositor tells nobody where its pointer is, but does what a click is to do."""
+        assert self.sway is not None
+        self.guest.output(f"rm -f {self.sway.clicked}")
+        with _again_and_again(self._move_and_click, CLICK_S):
+            return self._in_guest(f"[ -e {self.sway.clicked} ]", PATIENCE_S)
+
+    def _move_and_click(self) -> None:
+        number = next(_numbers)
+        self.viewer.do("position", x=100 + number * 37 % 700, y=100 + number * 53 % 450)
+        self.viewer.do("press", button="left")
+        self.viewer.do("release_button", button="left")
+
     def _to_guest(self) -> bool:
         text = f"to the guest {next(_numbers)}"
-        pasted = '"$(timeout 2 xclip -o -selection clipboard)"'
+        paste = self.sway.run("wl-paste -n") if self.sway else "xclip -o -selection clipboard"
+        pasted = f'"$(timeout 2 {paste})"'
         with _again_and_again(
             lambda: self.viewer.do("offer", selection="clipboard", text=text), COPY_S
         ):
@@ -101,7 +120,11 @@ class Served:
     def _to_viewer(self) -> bool:
         text = f"to the viewer {next(_numbers)}"
         since = self.viewer.mark()
-        copy_in_guest(self.guest, text, display=self.display)
+        if self.sway is None:
+            copy_in_guest(self.guest, text, display=self.display)
+        else:
+            copy = self.sway.run("wl-copy")
+            self.guest.output(f"timeout 5 {copy} >/dev/null 2>&1", input=text)
         self.viewer.wait("guest-grab", TRY_S, lambda e: e["selection"] == "clipboard", since)
         asked = self.viewer.do("request", selection="clipboard")
         data = self.viewer.wait("guest-data", TRY_S, since=asked)

@@ -209,7 +209,7 @@ def test_the_parent_waits_for_the_child(ready: str, status: int) -> None:
     """It leaves with success when the child says so, and not when that fails or takes too long."""
     code = (
         "from vdagent.daemonise import daemonise\n"
-        "say = daemonise(0.3)\n"
+        f"say = daemonise(0.3 if {ready} is None else 30)\n"
         f"if {ready} is not None: say({ready})\n"
         "else: import time; time.sleep(0.6)\n"
     )

@@ -59,6 +59,7 @@ class _Login(Login):
         self.uid = int(properties["User"][0])
         self.is_user = properties.get("Class", "user") == "user"
         self.locked = hint or self.requested
+        self.has_ended = _has_ended(properties)
 
 
 class Logind:
@@ -96,7 +97,9 @@ class Logind:
         """The login session of a process, None if it is in none.
 
         Programs started by `systemd --user` are in none themselves: theirs is the user's graphical
-        session, the active one first. Waits for logind, if need be for ever.
+        session, the active one first. So are those that have outlived theirs, as a session agent does
+        whose compositor crashed, and which the next one finds there. Waits for logind, if need be for
+        ever.
         """
         while True:
             await self._connected.wait()
@@ -112,7 +115,8 @@ class Logind:
         if path is not None:
             properties = await self._properties(path)
             # systemd 256 gives the user manager a session of its own, which is nobody's desktop.
-            if not str(properties.get("Class", "")).startswith("manager"):
+            is_manager = str(properties.get("Class", "")).startswith("manager")
+            if not is_manager and not _has_ended(properties):
                 return self._login(path, properties)
         return await self._graphical_session(uid)
 
@@ -121,7 +125,7 @@ class Logind:
         for _, owner, _, _, path in await self._ask("ListSessions") or []:
             if owner == uid:
                 properties = await self._properties(path)
-                if properties.get("Type") in GRAPHICAL:
+                if properties.get("Type") in GRAPHICAL and not _has_ended(properties):
                     found[path] = properties
         if not found:
             return None
@@ -169,7 +173,7 @@ class Logind:
         self._forget()
         while not lost.done():
             self._changed.clear()
-            patience = None
+            patience: float | None = None
             try:
                 with _making_sense():
                     await self._read()
@@ -179,7 +183,8 @@ class Logind:
                 self._settle()
                 patience = None if error.name in _ABSENT else LAST_RETRY_S
             try:
-                await asyncio.wait_for(self._changed.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self._changed.wait()
             except TimeoutError:
                 pass
 
@@ -201,7 +206,9 @@ class Logind:
                 if not _is_answer(error) or path == self._seat:
                     self._stale.add(path)
                     raise
-                log.debug("%s", error)  # the session has ended
+                log.debug("%s", error)
+                if (login := self._logins.get(path)) is not None:
+                    login.has_ended = True
         self._connected.set()
         self._retry_s = FIRST_RETRY_S
         self._complaint = ""
@@ -213,7 +220,10 @@ class Logind:
     async def _read_seat(self) -> None:
         service = (NAME, self._seat, _PROPERTIES)
         _, path = await self._call(service, "Get", "ss", _SEAT, "ActiveSession")
-        self.active = path if path.strip("/") else None
+        active = path if path.strip("/") else None
+        if active != self.active:
+            self.active = active
+            self._stale.update(self._logins)  # no signal tells that one of them has ended
 
     async def _read_login(self, path: str) -> None:
         if path in self._logins:
@@ -229,9 +239,11 @@ class Logind:
             self._connected.clear()
             self._complain("logind: it has gone from the system bus")
 
-    def _properties_changed(self, path: str, *_: Any) -> None:
+    def _properties_changed(self, path: str, _: str, changed: Any = (), *__: Any) -> None:
         if path == self._seat or path in self._logins:
             self._stale.add(path)
+            self._changed.set()
+        elif "Type" in changed:  # a compositor has made a desktop of a console
             self._changed.set()
 
     def _lock(self, path: str) -> None:
@@ -287,6 +299,10 @@ def _making_sense() -> Iterator[None]:
         yield
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise BusError(f"logind: an answer that makes no sense: {error!r}") from None
+
+
+def _has_ended(properties: dict[str, Any]) -> bool:
+    return properties.get("State") == "closing"
 
 
 def _is_answer(error: BusError) -> bool:

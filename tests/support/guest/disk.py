@@ -25,7 +25,7 @@ FILES = HERE / "disk_files"
 PACKAGES = (
     *("systemd-sysv", "udev", "dbus", "dbus-user-session", "libpam-systemd", "kmod", "procps"),
     *("iproute2", "xserver-xorg-core", "xserver-xorg-input-libinput", "xinit", "xauth", "openbox"),
-    *("x11-xserver-utils", "xclip", "xdotool", "python3", "apt"),
+    *("x11-xserver-utils", "xclip", "xdotool", "sway", "wl-clipboard", "python3", "apt"),
     # What our package depends on: there is no network in the guest.
     *("python3-xlib", "python3-pyudev", "python3-dbus-next", "python3-cffi-backend"),
 )

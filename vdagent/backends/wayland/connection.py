@@ -14,6 +14,7 @@ import errno
 import logging
 import os
 import socket
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -32,6 +33,8 @@ log = logging.getLogger("wayland")
 
 Callback = Callable[..., None]
 
+_UCRED = struct.Struct("iII")
+
 
 class Global(NamedTuple):
     """Something the compositor announces: its number in the registry, interface and version."""
@@ -39,6 +42,29 @@ class Global(NamedTuple):
     number: int
     interface: str
     version: int
+
+
+class Peer(NamedTuple):
+    """The compositor's process, with the user it runs as; 0 if it is not in our namespace."""
+
+    pid: int
+    uid: int
+
+
+def _peer(fd: int) -> Peer:
+    with socket.socket(fileno=os.dup(fd)) as client:
+        packed = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid, uid, _ = _UCRED.unpack(packed)
+    return Peer(pid, uid)
+
+
+def _login(pid: int) -> str:
+    """What tells the login session of a process: its control group; "" where that cannot be read."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 class _Event:
@@ -81,6 +107,8 @@ class WaylandConnection:
         self.globals: dict[int, Global] = {}
         self._display = display
         self._fd = display.get_fd()
+        self.peer = _peer(self._fd)
+        self.login = _login(self.peer.pid)
         self._loop = asyncio.get_running_loop()
         self._lost: asyncio.Future[str] = self._loop.create_future()
         self._fences: set[Proxy[Any]] = set()
@@ -186,10 +214,6 @@ class WaylandConnection:
 
     # Bytes.
 
-    @property
-    def is_lost(self) -> bool:
-        return self._lost.done()
-
     def _readable(self) -> None:
         try:
             self._display.read()
@@ -205,11 +229,11 @@ class WaylandConnection:
         if self._display.flush() >= 0:
             self._loop.remove_writer(self._fd)
             return
-        reason: int = ffi.errno  # type: ignore[attr-defined]  # not in pywayland's stubs
-        if reason == errno.EAGAIN:
+        number: int = ffi.errno  # type: ignore[attr-defined]  # not in pywayland's stubs
+        if number == errno.EAGAIN:
             self._loop.add_writer(self._fd, self.flush)
-        elif reason != errno.EPIPE:  # what was said before the end is still to be read
-            self._lose(os.strerror(reason))
+        elif number != errno.EPIPE:  # what was said before the end is still to be read
+            self._lose(os.strerror(number))
 
     def _lose(self, reason: str) -> None:
         if not self._lost.done():

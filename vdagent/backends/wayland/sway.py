@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import struct
 from collections.abc import Mapping
 
 from ...errors import DesktopError, reason
+from .connection import Peer
 
 ANSWER_S = 5.0
 MAX_ANSWER = 64 * 1024
@@ -21,6 +23,16 @@ MAGIC, RUN_COMMAND = b"i3-ipc", 0
 
 _HEADER = struct.Struct("=6sII")  # magic, length of the body, type
 _NAME = re.compile(r"[\w-]+", re.ASCII)
+
+
+def find_socket(compositor: Peer, environment: Mapping[str, str]) -> str | None:
+    """Where sway listens, if `compositor` is one.
+
+    By the name it gives it, which no unit has to import and which is right after a restart, too.
+    """
+    directory = environment.get("XDG_RUNTIME_DIR", "/tmp")
+    path = os.path.join(directory, f"sway-ipc.{compositor.uid}.{compositor.pid}.sock")
+    return path if os.path.exists(path) else environment.get("SWAYSOCK")
 
 
 async def set_custom_modes(path: str, sizes: Mapping[str, tuple[int, int]]) -> None:
