@@ -259,6 +259,7 @@ def test_socket_activation(tmp_path: Path) -> None:
         agent = Agent(path)
         agent.report()
         assert agent.fence() == []
+        wait_for((tmp_path / "sock.control").exists)  # where `vdagent status -S` looks
         assert stop(daemon) == 0
         agent.wait_closed()
         agent.close()
