@@ -124,7 +124,7 @@ def build_deb(into: Path) -> list[Path]:
         tree = copy_tree(Path(scratch, "vdagent"))
         shutil.move(tree / "packaging" / "debian", tree / "debian")
         # What says nothing about the package may change without building it anew.
-        for name in ("tests", "bench", "docs", ".ci"):
+        for name in ("tests", "bench", "docs"):
             shutil.rmtree(tree / name, ignore_errors=True)
         release = Path("/etc/debian_version").read_bytes()
         key = hashlib.sha256(fingerprint(tree).encode() + release).hexdigest()[:16]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How do coroutine tests run, how hard does hypothesis look, and what is about other programs than those here?
 
-`async def` tests run in a loop of their own and end within a minute. Hypothesis finds the same examples
-in every run; VDAGENT_EXAMPLES=2000 makes it look for new ones, that many per test.
+`async def` tests run in a loop of their own and end within a minute; those marked `virtual_time` in one
+of support/clock.py. Hypothesis finds the same examples in every run; VDAGENT_EXAMPLES=2000 makes it look
+for new ones, that many per test.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.clock import VirtualTime
 from tests.support.compositors import version
 
 TEST_S = 60.0
@@ -39,11 +41,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
 
+    is_virtual = pyfuncitem.get_closest_marker("virtual_time")
+
     async def run() -> None:
-        async with asyncio.timeout(TEST_S):
+        async with asyncio.timeout(None if is_virtual else TEST_S):
             await pyfuncitem.obj(**arguments)
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=VirtualTime if is_virtual else None) as runner:
+        runner.run(run())
     return True
 
 

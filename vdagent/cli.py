@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 
 from . import __version__, options
 from .errors import VdagentError
+from .options import Found
 
 BAD_OPTIONS_DAEMON, BAD_OPTIONS_SESSION = 1, 255
 BAD_USAGE = 2
 INTERRUPTED = 130  # what a shell makes of SIGINT
-
-Found = dict[str, "str | int"]
 
 COMMANDS = """\
 Usage: vdagent COMMAND [OPTION…]
@@ -90,7 +89,7 @@ def daemon_main(arguments: Sequence[str] | None = None) -> int:
 
 def _daemon_command(arguments: Sequence[str] | None) -> int:
     summary, wrong = "SPICE guest agent daemon.", BAD_OPTIONS_DAEMON
-    return _start("vdagent daemon", summary, options.DAEMON, arguments, _daemon, wrong)
+    return _start("vdagent daemon", summary, options.DAEMON, arguments, _daemon, wrong, [])
 
 
 def _daemon(found: Found) -> int:
@@ -106,15 +105,18 @@ def session_main(arguments: Sequence[str] | None = None) -> int:
 
 def _session_command(arguments: Sequence[str] | None) -> int:
     summary, wrong = "SPICE session agent.", BAD_OPTIONS_SESSION
-    return _start("vdagent session", summary, options.SESSION, arguments, _session, wrong)
+    return _start("vdagent session", summary, options.SESSION, arguments, _session, wrong, [])
 
 
 def _session(found: Found) -> int:
-    if found.get("file-xfer-open-dir", "0") not in ("0", "1"):
+    try:  # any number but 0 is yes, as with the C agent
+        if "file-xfer-open-dir" in found:
+            found["file-xfer-open-dir"] = int(str(found["file-xfer-open-dir"]), 0)
+    except ValueError:
         return _bad_options("vdagent session", "-o takes 0 or 1", BAD_OPTIONS_SESSION)
     path = str(found.get("virtio-serial-port-path", options.PORT))
     if not found.get("no-port-check") and not os.path.exists(path):
-        if found.get("debug"):
+        if found.get("debug") or (sys.stderr is not None and sys.stderr.isatty()):
             print(f"vdagent session: there is no {path}: nothing to do", file=sys.stderr)
         return 0
     from .programs import run_session
@@ -206,7 +208,7 @@ def _doctor(found: Found) -> int:
     scope = Scope(
         str(found.get("virtio-serial-port-path", options.PORT)),
         str(found.get("vdagentd-socket", options.SOCKET)),
-        str(found.get("uinput-device", "/dev/uinput")),
+        str(found.get("uinput-device", options.UINPUT)),
     )
     return run(scope, as_json="json" in found, probe="probe" in found)
 
@@ -233,11 +235,15 @@ def _start(
     arguments: Sequence[str] | None,
     run: Callable[[Found], int],
     bad_options: int = BAD_USAGE,
+    unused: list[str] | None = None,
 ) -> int:
-    """Run with the options found; what --version, --help and wrong ones come to is settled here."""
+    """Run with the options found; what --version, --help and wrong ones come to is settled here.
+
+    With `unused`, words that mean nothing are no error, only said.
+    """
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        found = options.parse(program, summary, known, given)
+        found = options.parse(program, summary, known, given, unused)
     except options.HelpWanted as text:
         print(text)
         raise SystemExit(0) from None
@@ -246,6 +252,8 @@ def _start(
     if found.get("version"):
         print(f"vdagent {__version__}")
         return 0
+    for word in filter(None, unused or ()):  # a unit's "$EXTRA_ARGS" may well be empty
+        print(f"{program}: {word!r} is ignored", file=sys.stderr)
     return run(found)
 
 

@@ -5,7 +5,7 @@ A UNIX socket beside the session socket (its path with ".control" appended): one
 answered by one.
 
     {"do": "status"}   →   {"ok": true, "status": {…}}
-    anything else      →   {"ok": false, "error": "…"}
+    anything else      →   {"ok": false, "error": "…", "hint": "…"}
 
 The table of questions belongs to the daemon; here are lines, limits and who asks. An answer to some
 questions keeps the connection: more lines then come from the daemon, whenever it has something to say.
@@ -40,8 +40,8 @@ LOOK_UP_S = 1.0
 NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 
 Line = dict[str, Any]
-# The answer's fields beside "ok"; a VdagentError becomes its "error". The table calls it with the
-# whole question and who asks.
+# The answer's fields beside "ok"; a VdagentError becomes its "error" and "hint". The table calls it
+# with the whole question and who asks.
 Question = Callable[[Line, "Caller"], Awaitable[Line]]
 
 
@@ -159,7 +159,8 @@ class ControlServer:
         try:
             return {"ok": True, **await ask(question, caller)}
         except VdagentError as error:
-            return {"ok": False, "error": str(error)}
+            hint = {"hint": error.hint} if error.hint else {}
+            return {"ok": False, "error": error.message, **hint}
 
     def close(self) -> None:
         """Stop; questions under way are not answered."""
@@ -213,7 +214,8 @@ def conversation(
         except (ValueError, RecursionError):  # the latter for thousands of brackets
             raise SessionError(f"control: no answer at {path}: it talks nonsense") from None
         if not answer.get("ok"):
-            raise SessionError(str(answer.get("error", "control: refused")))
+            hint = str(answer.get("hint", ""))
+            raise SessionError(str(answer.get("error", "control: refused")), hint)
         yield dict(answer)
         connection.settimeout(LOOK_UP_S)
         while True:

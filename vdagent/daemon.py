@@ -24,12 +24,13 @@ from .handlers.sessions import Agent
 from .host_link import HostLink
 from .locks import Locks
 from .log import LastError
+from .options import CONFIG, PORT, SOCKET, UINPUT
 from .protocol.events import MouseStates
 from .protocol.host_connection import Event
 from .protocol.udscs import FromAgent, GuestResolution
 from .routing import Routing
 from .transport.peers import Peer
-from .transport.unix_socket import serve
+from .transport.unix_socket import allow_descriptors, serve
 
 if TYPE_CHECKING:
     from .backends.udev import PortWatch
@@ -52,13 +53,13 @@ HOST_FLOODS = 4 * HOST_FULL
 class Settings:
     """The daemon's command line."""
 
-    port: str = "/dev/virtio-ports/com.redhat.spice.0"
-    socket: str = "/run/spice-vdagentd/spice-vdagent-sock"
-    uinput: str = "/dev/uinput"
+    port: str = PORT
+    socket: str = SOCKET
+    uinput: str = UINPUT
     fake_uinput: bool = False
     one_session: bool = False
     session_integration: bool = True
-    config: str = "/etc/vdagent/config.toml"
+    config: str = CONFIG
     debug: int = 0
 
 
@@ -223,6 +224,7 @@ class Daemon:
         """Answer the questions of the other commands."""
         from .questions import Questions
 
+        allow_descriptors()
         self._questions = Questions(self)
 
     # -- back-pressure ---------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from .backends.base import (
+    ALWAYS_OURS,
+    Claim,
     Clipboard,
     ClipboardListener,
     Display,
@@ -25,6 +27,7 @@ from .backends.base import (
 from .backends.split import OnlyFor, SplitClipboard
 from .display_names import compositor_at
 from .errors import DesktopError
+from .xwayland import XWaylandClipboard
 
 if TYPE_CHECKING:
     from .backends.mutter.desktop import MutterDesktop
@@ -36,6 +39,7 @@ FLATPAK_INFO = "/.flatpak-info"
 
 # What compositors do with the selections of X11 programs.
 BOTH_WAYS = "Mutter passes it on both ways"
+NO_XWAYLAND = "the compositor does not serve it, and no XWayland runs"
 ONE_WAY = "most compositors pass it on in one direction, or only while an X11 window has the focus"
 
 
@@ -62,6 +66,7 @@ class Listeners(NamedTuple):
     display: DisplayListener
     on_lost: Callable[[str], None]
     on_choice: Callable[[Choice], None] = lambda choice: None
+    claim: Claim = ALWAYS_OURS
 
     @property
     def ends(self) -> tuple[ClipboardListener, DisplayListener, Callable[[str], None]]:
@@ -125,7 +130,7 @@ async def _wayland(
         from .backends.wayland.desktop import WaylandDesktop
         from .backends.wayland.display import output_management
 
-    wayland = WaylandDesktop(compositor, *listeners.ends)
+    wayland = WaylandDesktop(compositor, *listeners.ends, claim=listeners.claim)
     connection = await wayland.open()
     protocol = data_control(connection)
     if protocol is None and (mutter := await _mutter(listeners, environment)) is not None:
@@ -158,7 +163,8 @@ async def _mutter(listeners: Listeners, environment: Mapping[str, str]) -> Mutte
     except DesktopError as error:
         log.warning("desktop: whether this is GNOME cannot be told: %s", error)
         return None
-    mutter = MutterDesktop(session_bus_address(environment), *listeners.ends)
+    address = session_bus_address(environment)
+    mutter = MutterDesktop(address, *listeners.ends, claim=listeners.claim)
     try:
         await mutter.open()
     except DesktopError as error:
@@ -184,11 +190,9 @@ async def _native(
     parts: dict[Selection, Clipboard] = dict.fromkeys(selections, desktop.clipboard)
     missing = frozenset(Selection) - selections
     if missing and x_name is not None:
-        parts |= await _xwayland(listeners, x_name, missing, bridge)
+        parts |= await _xwayland(listeners, x_name, missing, bridge, start=not selections)
     elif missing and selections:
-        listeners.chose(
-            missing, "nothing", "the compositor does not serve it, and no XWayland runs"
-        )
+        listeners.chose(missing, "nothing", NO_XWAYLAND)
     desktop.deliver()
     clipboard = SplitClipboard(parts)
 
@@ -200,33 +204,40 @@ async def _native(
 
 
 async def _xwayland(
-    listeners: Listeners, x_name: str, selections: frozenset[Selection], bridge: str
+    listeners: Listeners, x_name: str, selections: frozenset[Selection], bridge: str, start: bool
 ) -> dict[Selection, Clipboard]:
-    """What the compositor does not serve, from its X server; nothing if that cannot be had."""
+    """What the compositor does not serve, from its X server, while one runs.
+
+    For all of the clipboard it is worth an X server that nothing else may need: `start` it then.
+    """
     names = _names(selections)
-    heard = OnlyFor(selections, listeners.clipboard)
+
+    async def x11(heard: ClipboardListener, on_lost: Callable[[str], None]) -> Clipboard:
+        only = OnlyFor(selections, heard)
+        desktop = await _x11(listeners._replace(clipboard=only, on_lost=on_lost), x_name)
+        await desktop.display.close()  # the compositor's own word counts
+        log.warning("desktop: %s by XWayland at %s; %s", names, x_name, bridge)
+        listeners.chose(selections, f"XWayland at {x_name}", bridge)
+        return desktop.clipboard
+
+    def gone(reason: str) -> None:
+        log.warning("desktop: no %s: %s", names, reason)
+        listeners.chose(selections, "nothing", reason)
+
+    with _importing("X11", "xlib"):
+        from .backends.x11.starts import XWaylandStarts, runs
+    clipboard = XWaylandClipboard(selections, listeners.clipboard, x11, gone)
+    starts = XWaylandStarts(x_name)
     try:
-        desktop = await _x11(
-            listeners._replace(
-                clipboard=heard,
-                # The session goes on without it.
-                on_lost=lambda reason: _lost(listeners, selections, reason),
-            ),
-            x_name,
-        )
+        if start or runs(x_name):
+            await clipboard.open()
+        else:
+            log.info("desktop: no %s until an XWayland runs, which is not started for it", names)
+            listeners.chose(selections, "nothing", NO_XWAYLAND)
     except DesktopError as error:
-        log.warning("desktop: no %s: %s", names, error)
-        listeners.chose(selections, "nothing", str(error))
-        return {}
-    await desktop.display.close()  # the compositor's own word counts
-    log.warning("desktop: %s by XWayland at %s; %s", names, x_name, bridge)
-    listeners.chose(selections, f"XWayland at {x_name}", bridge)
-    return dict.fromkeys(selections, desktop.clipboard)
-
-
-def _lost(listeners: Listeners, selections: frozenset[Selection], reason: str) -> None:
-    log.warning("desktop: no %s any more: %s", _names(selections), reason)
-    listeners.chose(selections, "nothing", reason)
+        gone(str(error))
+    clipboard.follow(starts)
+    return dict.fromkeys(selections, clipboard)
 
 
 @contextmanager

@@ -96,8 +96,7 @@ _ENABLED = Link(
     "/etc/systemd/user/graphical-session.target.wants/vdagent.service", "../vdagent.service"
 )
 
-
-_VENV = "as root: python3 -m venv /opt/vdagent && /opt/vdagent/bin/pip install vdagent"
+_VENV = "as root, from a clone: python3 -m venv /opt/vdagent && /opt/vdagent/bin/pip install ."
 
 
 def admin_path(path: str) -> str:
@@ -188,7 +187,7 @@ INSTALL: Sequence[options.Option] = (_ROOT, _INIT, _DISTRIBUTION)
 UNINSTALL: Sequence[options.Option] = (_ROOT,)
 
 
-def install(found: dict[str, str | int]) -> int:
+def install(found: options.Found) -> int:
     """`vdagent install`: make the system start the program of this virtual environment."""
     root, init = Path(str(found.get("root", "/"))), str(found.get("init", "systemd"))
     if init not in INIT:
@@ -217,7 +216,7 @@ def install(found: dict[str, str | int]) -> int:
     return 0
 
 
-def uninstall(found: dict[str, str | int]) -> int:
+def uninstall(found: options.Found) -> int:
     """`vdagent uninstall`: undo `vdagent install`. The user and group `vdagent` stay."""
     root = Path(str(found.get("root", "/")))
     _may_change(root, "root" in found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from .control import Caller, Line
@@ -37,9 +37,10 @@ class Probe:
     async def run(self, question: Line, caller: Caller) -> Line:
         """Ask and measure. Raises SessionError for who serves no session here, and while another runs."""
         if not caller.is_root and not self._state.sessions_of(caller):
-            raise SessionError("control: only root and users with a session agent may do that")
+            refusal = "control: only root and users with a session agent may do that"
+            raise SessionError(refusal, "sudo vdagent doctor --probe")
         if self._busy:
-            raise SessionError("control: a probe is under way")
+            raise SessionError("control: a probe is under way", "try again in a moment")
         wait_s = question.get("clipboard_s", 0)
         if type(wait_s) not in (int, float) or not 0 <= wait_s <= MAX_WAIT_S:
             raise SessionError(f"control: clipboard_s is a number up to {MAX_WAIT_S:.0f}")
@@ -84,7 +85,7 @@ class Probe:
         return True
 
 
-async def _measure(answer: Coroutine[Any, Any, None], ask: Any) -> float | None:
+async def _measure(answer: Coroutine[Any, Any, None], ask: Callable[[], None]) -> float | None:
     """Milliseconds from asking to the answer, None without one."""
     waiting = asyncio.ensure_future(answer)
     await asyncio.sleep(0)  # it listens

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     from .daemon import Settings as DaemonSettings
+    from .options import Found
     from .session import Settings as SessionSettings
 
 PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
@@ -25,8 +26,6 @@ PID_FILE = "/run/spice-vdagentd/spice-vdagentd.pid"
 READY_S = 10.0
 LATE_S = 9.0  # when it is told that it waits in vain
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-Found = dict[str, "str | int"]
 
 
 def _daemon_settings(found: Found) -> DaemonSettings:
@@ -46,6 +45,7 @@ def _daemon_settings(found: Found) -> DaemonSettings:
 
 
 def run_daemon(ident: str, found: Found) -> int:
+    """`vdagent daemon`, until it is asked to end; the exit status. Raises VdagentError."""
     lean.before_imports()
     from . import daemonise, log
     from .daemon import run
@@ -94,18 +94,19 @@ def _session_settings(found: Found, display: str, daemon: str) -> SessionSetting
         socket=daemon,
         control=control_path(single.name_of(display, daemon)),
         config=str(found.get("config", defaults.config)),
-        save_dir=text(found.get("file-xfer-save-dir")),
-        open_dir=None if open_dir is None else open_dir == "1",
-        display=text(found.get("display")),
+        save_dir=_text(found.get("file-xfer-save-dir")),
+        open_dir=None if open_dir is None else bool(open_dir),
+        display=_text(found.get("display")),
         follow="no-follow" not in found,
     )
 
 
 def run_session(ident: str, found: Found) -> int:
+    """`vdagent session`, until it or its desktop ends; the exit status. Raises VdagentError."""
     from . import options, single
     from .display_names import desktop_name
 
-    display = desktop_name(os.environ, text(found.get("display")))
+    display = desktop_name(os.environ, _text(found.get("display")))
     daemon = str(found.get("vdagentd-socket", options.SOCKET))
     # First of all: most desktops start two of us, and the other one is not to be slowed down.
     if not single.claim(display, daemon):
@@ -160,7 +161,7 @@ def _knock(path: str) -> socket.socket | None:
         return None
 
 
-def text(value: str | int | None) -> str | None:
+def _text(value: str | int | None) -> str | None:
     return None if value is None else str(value)
 
 
@@ -201,6 +202,8 @@ def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
     """Run a program until it ends by itself or a signal asks it to."""
     import asyncio
 
+    from .transport.prompt_loop import PromptLoop
+
     async def serve(asked: int) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -212,5 +215,5 @@ def _serve(program: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
         loop.add_reader(asked, end)
         return await program(stop)
 
-    with _stop_signals() as asked:
-        return asyncio.run(serve(asked))
+    with _stop_signals() as asked, asyncio.Runner(loop_factory=PromptLoop) as runner:
+        return runner.run(serve(asked))

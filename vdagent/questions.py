@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from typing import TYPE_CHECKING
 
 from .control import Caller, ControlServer, Line, Question, control_path
@@ -15,19 +14,6 @@ if TYPE_CHECKING:
     from .agent_link import AgentLink
     from .daemon import Daemon
     from .watch import Watch
-
-
-# A connection to either socket takes two: its own, and one that holds its process.
-DESCRIPTORS = 4096
-
-
-def allow_descriptors() -> None:
-    """As many as all connections that are let in can take, if we may: they are a session's only once
-    it has said who it is, and the port has to be opened whatever they do."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Questions:
@@ -44,8 +30,8 @@ class Questions:
             "probe": Probe(daemon, state).run,
             "reload": daemon.locks.reload,
         }
-        allow_descriptors()
         self._server = ControlServer(control_path(daemon.settings.socket), table)
+        # Kept from the garbage collector.
         self._start = asyncio.ensure_future(self._server.start())
 
     async def _monitor(self, question: Line, caller: Caller) -> Line:

@@ -149,9 +149,9 @@ class Routing:
         log.log(level, "%s: skipped %s%s", layer, event.reason, whose)
 
     def _on_mouse(self, event: MouseStates) -> None:
-        self.traffic.pointer_events += len(event.states)
         if not self.mouse.handle(event.states):
             self._on_screens()
+        self.traffic.pointer_events += len(event.states)
 
     def _on_mouse_state(self, msg: m.MouseState) -> None:
         self._on_mouse(MouseStates([(msg.x, msg.y, msg.buttons, msg.display_id)]))

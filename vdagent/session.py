@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, lean
-from .backends.base import FileStore, Mixer, Notes
+from . import __version__, lean, single
+from .backends.base import Claim, FileStore, Mixer, Notes
 from .backends.drm import DrmWatch, find_connector, preferred_modes, watch
 from .backends.webdav import find_mount
 from .config.configuration import ConfigFiles, user_paths
@@ -32,6 +32,7 @@ from .handlers.follow import Follow
 from .handlers.resolution import ResolutionHandler
 from .handlers.volume import VolumeHandler
 from .log import LastError
+from .options import CONFIG, PORT, SOCKET
 from .protocol import messages as m
 from .protocol import udscs
 from .protocol.events import Skipped
@@ -53,10 +54,10 @@ CONTROL_AFTER_S = 0.2
 class Settings:
     """The session agent's command line."""
 
-    port: str = "/dev/virtio-ports/com.redhat.spice.0"
-    socket: str = "/run/spice-vdagentd/spice-vdagent-sock"
+    port: str = PORT
+    socket: str = SOCKET
     control: str = ""  # the socket for `vdagent reload`; "": none
-    config: str = "/etc/vdagent/config.toml"
+    config: str = CONFIG
     save_dir: str | None = None
     open_dir: bool | None = None
     display: str | None = None
@@ -207,30 +208,7 @@ class Session:
         self._store = _downloads(self._settings, self._save_dir)
         return self._store
 
-    # -- the end ---------------------------------------------------------------------------------
-
-    def desktop_lost(self, reason: str) -> None:
-        """The desktop has gone, and this session with it."""
-        if not self.ended.done():
-            self.ended.set_result(reason)
-
-    async def close(self) -> None:
-        """Let go of everything."""
-        logging.getLogger().removeHandler(self._last_error)
-        if self._own_control is not None:
-            self._own_control.close()
-        await self.files.close()
-        self.daemon.close()
-        self.control.disconnected()
-        await self.volume.close()
-        self.clipboard.disconnected()
-        self.resolution.close()
-        if self._follow is not None:
-            self._follow.close()
-        if self._drm_watch is not None:
-            self._drm_watch.close()
-        if self._desktop is not None:
-            await self._desktop.close()
+    # -- the daemon ------------------------------------------------------------------------------
 
     def _tell_pointing(self, scales: Mapping[int, float], transforms: Mapping[int, int]) -> None:
         self.control.tell(
@@ -274,6 +252,31 @@ class Session:
     def _on_client_disconnected(self, msg: m.ClientDisconnected) -> None:
         self.clipboard.client_disconnected(msg)
         self.files.client_disconnected(msg)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def desktop_lost(self, reason: str) -> None:
+        """The desktop has gone, and this session with it."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        logging.getLogger().removeHandler(self._last_error)
+        if self._own_control is not None:
+            self._own_control.close()
+        await self.files.close()
+        self.daemon.close()
+        self.control.disconnected()
+        await self.volume.close()
+        self.clipboard.disconnected()
+        self.resolution.close()
+        if self._follow is not None:
+            self._follow.close()
+        if self._drm_watch is not None:
+            self._drm_watch.close()
+        if self._desktop is not None:
+            await self._desktop.close()
 
 
 def _log_skipped(event: Skipped) -> None:
@@ -326,8 +329,9 @@ async def run(
 ) -> int:
     """Serve this session until `stop` is set or its desktop ends; the exit status."""
     session = Session(settings, on_ready, connection)
+    claim = Claim(single.leave, single.claim_again)
     listeners = Listeners(
-        session.clipboard, session.resolution, session.desktop_lost, session.chose
+        session.clipboard, session.resolution, session.desktop_lost, session.chose, claim
     )
     stopping = asyncio.ensure_future(stop.wait())
     starting = asyncio.ensure_future(session.start(connect_desktop(listeners, settings.display)))

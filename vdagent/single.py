@@ -9,7 +9,8 @@ import zlib
 
 from .errors import SystemFault
 
-_held: list[int] = []  # kept open, and so locked, for as long as the process lives
+_held: list[int] = []  # kept open, and so locked
+_path = ""
 
 
 def name_of(display: str, socket_path: str) -> str:
@@ -26,12 +27,30 @@ def claim(display: str, socket_path: str) -> bool:
     directory = os.environ.get("XDG_RUNTIME_DIR", "")
     if not os.path.isdir(directory):
         return True
-    name = f"vdagent-session-{name_of(display, socket_path)}.lock"
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    global _path
+    _path = os.path.join(directory, f"vdagent-session-{name_of(display, socket_path)}.lock")
     try:
-        fd = os.open(os.path.join(directory, name), flags, 0o600)
+        return _lock()
     except OSError as error:
         raise SystemFault(f"session: cannot lock in {directory}: {error.strerror}") from None
+
+
+def leave() -> None:
+    """Let another process be it, for now: whoever logs in again starts an agent of that login."""
+    while _held:
+        os.close(_held.pop())
+
+
+def claim_again() -> bool:
+    """Be it once more; False if another process is meanwhile."""
+    try:
+        return not _path or bool(_held) or _lock()
+    except OSError:  # the directory has gone, and so has whatever could serve here
+        return False
+
+
+def _lock() -> bool:
+    fd = os.open(_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

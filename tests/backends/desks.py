@@ -6,15 +6,15 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tests.support.app_process import AppProcess
 from tests.support.processes import spawn, stop
 from tests.support.tools import require
+from tests.support.waiting import until
 from tests.support.xservers import XServer, xorg_dummy, xvfb
 from vdagent.backends.base import (
     Buffer,
@@ -27,19 +27,12 @@ from vdagent.backends.base import (
     Selection,
 )
 from vdagent.backends.memory import MemoryClipboard, MemoryDisplay
+from vdagent.backends.x11.clipboard import X11Clipboard
 from vdagent.backends.x11.desktop import connect
 from vdagent.backends.x11.targets import TARGETS
 from vdagent.errors import DesktopError
 
 IMPATIENT = Patience(first_s=1.0, progress_s=0.5, max_bytes=64 << 20)
-
-
-async def until(condition: Callable[[], Any], what: str = "it", timeout_s: float = 10.0) -> None:
-    """Let the loop run until `condition` holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s} s"
-        await asyncio.sleep(0.005)
 
 
 class Listener:
@@ -123,8 +116,8 @@ class X11Guest:
             await self.xclip_copy(selection, TARGETS[fmt][0], data)
             return
         self._app = self._app or self.app()
-        data = {TARGETS[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
-        await self._app.own(selection=selection.name, contents=data)
+        texts = {TARGETS[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
+        await self._app.own(selection=selection.name, contents=texts)
 
     async def copy_unsupported(self, selection: Selection) -> None:
         self._app = self._app or self.app()
@@ -179,12 +172,13 @@ class Desk:
 
 
 class ClipboardDesk(Desk):
-    guest: Any
+    guest: Guest
 
 
 class X11Desk(ClipboardDesk):
     """One on an X server, with guest programs."""
 
+    clipboard: X11Clipboard
     server: XServer
     guest: X11Guest
 

@@ -21,6 +21,7 @@ from vdagent.backends import pipes
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.dbus import Bus
 from vdagent.backends.mime import MIME_TYPES
+from vdagent.backends.mutter.clipboard import MutterClipboard
 from vdagent.backends.mutter.desktop import MutterDesktop
 from vdagent.backends.mutter.session import ClipboardSession
 from vdagent.backends.split import OnlyFor, SplitClipboard
@@ -135,6 +136,7 @@ class MutterGuest(WaylandGuest):
 class MutterDesk(ClipboardDesk):
     """One on a Mutter, with guest programs."""
 
+    clipboard: MutterClipboard
     compositor: Compositor
     guest: MutterGuest
 
@@ -174,7 +176,7 @@ async def open_mutter_desk(
 
 
 @asynccontextmanager
-async def open_gnome_desk(directory: Path, patience: Patience) -> AsyncIterator[MutterDesk]:
+async def open_gnome_desk(directory: Path, patience: Patience) -> AsyncIterator[ClipboardDesk]:
     """One whose PRIMARY comes from XWayland, as on GNOME."""
     with mutter(directory, x11=True) as compositor:
         async with mutter_desk(compositor, patience) as desk, AsyncExitStack() as stack:
@@ -191,7 +193,9 @@ async def open_gnome_desk(directory: Path, patience: Patience) -> AsyncIterator[
             )
             stack.push_async_callback(clipboard.close)
             await display.close()
-            desk.clipboard = SplitClipboard(
+            both = SplitClipboard(
                 {Selection.CLIPBOARD: desk.clipboard, Selection.PRIMARY: clipboard}
             )
-            yield desk
+            gnome = ClipboardDesk(both, desk.display, desk.listener)
+            gnome.guest = desk.guest
+            yield gnome

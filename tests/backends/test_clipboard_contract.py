@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import IMPATIENT, Desk, open_desk, until
+from tests.backends.desks import IMPATIENT, ClipboardDesk, open_desk
+from tests.support.waiting import until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.errors import DesktopError
 
@@ -42,7 +44,7 @@ async def test_text_from_the_viewer(kind: str, selection: Selection, tmp_path: P
         assert desk.listener.owners == []  # no echo of our own offer
 
 
-async def paste_when_offered(desk: Desk, selection: Selection, fmt: Format) -> bytes:
+async def paste_when_offered(desk: ClipboardDesk, selection: Selection, fmt: Format) -> bytes:
     """Paste, again until the offer has reached the desktop."""
     async with asyncio.timeout(10):
         while True:
@@ -113,13 +115,17 @@ async def test_the_selections_are_independent(kind: str, tmp_path: Path) -> None
             await desk.clipboard.read(CLIPBOARD, TEXT)
 
 
+async def told(desk: ClipboardDesk, owners: Sequence[object]) -> None:
+    """Wait until the viewer has heard of these owners, and of no other."""
+    await until(lambda: desk.listener.owners == owners, f"{owners} told")
+
+
 @desktops
 async def test_every_copy_is_told(kind: str, tmp_path: Path) -> None:
     async with open_desk(kind, tmp_path) as desk:
         for number in range(1, 4):
             await desk.guest.copy(CLIPBOARD, {TEXT: b"%d" % number})
-            await until(lambda n=number: len(desk.listener.owners) == n, "another report")
-        assert desk.listener.owners == [(CLIPBOARD, (TEXT,))] * 3
+            await told(desk, [(CLIPBOARD, (TEXT,))] * number)
         assert await desk.clipboard.read(CLIPBOARD, TEXT) == b"3"
 
 

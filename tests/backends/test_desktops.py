@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +25,8 @@ from vdagent import desktops
 from vdagent.backends.base import Format, Selection
 from vdagent.backends.memory import MemoryClipboard
 from vdagent.backends.split import OnlyFor, SplitClipboard
-from vdagent.desktops import ONE_WAY, Listeners, connect, no_data_control
+from vdagent.backends.x11.starts import runs
+from vdagent.desktops import NO_XWAYLAND, ONE_WAY, Choice, Listeners, connect, no_data_control
 from vdagent.errors import DesktopError
 
 
@@ -125,6 +128,77 @@ async def test_a_compositor_without_data_control(
         await desktop.close()
 
 
+@contextlib.contextmanager
+def not_started() -> Iterator[tuple[str, socket.socket]]:
+    """An X display as GNOME has it: somebody listens, who starts XWayland for the first program."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        for number in range(700, 800):
+            with contextlib.suppress(OSError):
+                listener.bind(f"\0/tmp/.X11-unix/X{number}")
+                break
+        listener.listen()
+        listener.setblocking(False)
+        yield f":{number}", listener
+
+
+async def test_no_xwayland_is_started_for_primary(
+    directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mutter(directory) as compositor, not_started() as (display, listener):
+        environment = compositor.environment | {"DISPLAY": display}
+        chosen: list[Choice] = []
+        desktop = await connect(
+            listeners(heard)._replace(on_choice=chosen.append), environment=environment
+        )
+        desktop.clipboard.offer(Selection.PRIMARY, [Format.TEXT])
+        with pytest.raises(DesktopError, match="no XWayland runs"):
+            await desktop.clipboard.read(Selection.PRIMARY, Format.TEXT)
+        await desktop.close()
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert chosen[-1] == Choice("PRIMARY", "nothing", NO_XWAYLAND)
+    assert "no PRIMARY until an XWayland runs" in caplog.text
+
+
+@pytest.mark.before("weston", 14)
+async def test_an_xwayland_that_comes_back(
+    directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    with weston(directory) as compositor, contextlib.ExitStack() as stack:
+        desktop = await connect(listeners(heard), environment=compositor.environment)
+        display = compositor.environment["DISPLAY"]
+
+        def app() -> AppProcess:
+            one = AppProcess("x11_app", display, directory / "app.log")
+            stack.callback(one.close)
+            return one
+
+        assert runs(display)
+        await app().own(selection="PRIMARY", contents={"UTF8_STRING": "from the guest"})
+        await heard.heard(Selection.PRIMARY, Format.TEXT)
+        os.kill(child(compositor.process.pid, "Xwayland"), signal.SIGKILL)
+        await heard.heard(Selection.PRIMARY)
+        assert not runs(display)
+        assert "no CLIPBOARD and PRIMARY: the X server closed the connection" in caplog.text
+        heard.contents[Selection.PRIMARY, Format.TEXT] = b"from the viewer"
+        desktop.clipboard.offer(Selection.PRIMARY, [Format.TEXT])
+        again = app()  # an X program, for which Weston starts another one
+        async with asyncio.timeout(10):
+            while not (pasted := await again.convert(selection="PRIMARY", target="UTF8_STRING")):
+                await asyncio.sleep(0.01)
+        assert pasted["data"] == "from the viewer"
+        assert heard.lost == []
+        await desktop.close()
+
+
+def child(parent: int, name: str) -> int:
+    """The process of this name that `parent` has started."""
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+            return int(pid)
+    raise AssertionError(f"{parent} has no {name}")
+
+
 async def test_x11(directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture) -> None:
     with xvfb(directory) as server:
         desktop = await connect(listeners(heard), environment={"DISPLAY": server.display})
@@ -141,6 +215,15 @@ async def test_an_x_display_that_was_asked_for(directory: Path, heard: Listener)
         await desktop.close()
 
 
+async def x_is_taken(directory: Path, heard: Listener, environment: dict[str, str]) -> str:
+    """Connect where there is an X server as well; its display."""
+    with xvfb(directory) as server:
+        with_x = environment | {"DISPLAY": server.display}
+        desktop = await connect(listeners(heard), environment=with_x)
+        await desktop.close()
+        return server.display
+
+
 async def test_a_compositor_that_does_not_answer(
     directory: Path, heard: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -149,11 +232,8 @@ async def test_a_compositor_that_does_not_answer(
         DesktopError, match=r"no compositor answers at .*/gone: No such file or directory$"
     ):
         await connect(listeners(heard), environment=environment)
-    with xvfb(directory) as server:
-        environment["DISPLAY"] = server.display
-        desktop = await connect(listeners(heard), environment=environment)
-        await desktop.close()
-        assert f"X11 at {server.display}, for no compositor answers" in caplog.text
+    display = await x_is_taken(directory, heard, environment)
+    assert f"X11 at {display}, for no compositor answers" in caplog.text
 
 
 async def test_a_broken_installation_is_explained(
@@ -167,14 +247,11 @@ async def test_a_broken_installation_is_explained(
     environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(directory)}
     with pytest.raises(DesktopError, match=r"Wayland cannot be used: .*pywayland is missing"):
         await connect(listeners(heard), environment=environment)
-    with xvfb(directory) as server:
-        environment["DISPLAY"] = server.display
-        desktop = await connect(listeners(heard), environment=environment)
-        await desktop.close()
-        assert f"X11 at {server.display}, for Wayland cannot be used" in caplog.text
+    display = await x_is_taken(directory, heard, environment)
+    assert f"X11 at {display}, for Wayland cannot be used" in caplog.text
     monkeypatch.setitem(sys.modules, "vdagent.backends.x11.desktop", None)
     with pytest.raises(DesktopError, match="X11 cannot be used"):
-        await connect(listeners(heard), environment=environment)
+        await connect(listeners(heard), environment=environment | {"DISPLAY": display})
 
 
 async def test_no_desktop(heard: Listener) -> None:

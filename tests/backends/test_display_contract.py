@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import Desk, open_desk, until
+from tests.backends.desks import Desk, open_desk
+from tests.support.waiting import until
 from vdagent.backends.base import Layout, Rect
 from vdagent.errors import DesktopError
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -259,7 +259,7 @@ async def _icons() -> bool:
 
 @pytest.mark.parametrize(("icons", "place"), [(_icons, "Desktop"), (_no_icons, "Downloads")])
 async def test_the_default_directory_is_made(
-    home: Path, monkeypatch: pytest.MonkeyPatch, icons: Callable[[], object], place: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, icons: Callable[[], Awaitable[bool]], place: str
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(downloads, "open_in_file_manager", opened.append)

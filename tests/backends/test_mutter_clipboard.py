@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import IMPATIENT, until
+from tests.backends.desks import IMPATIENT
 from tests.backends.mutter_desks import MutterApp, MutterDesk, mutter_desk, open_mutter_desk
 from tests.backends.test_clipboard_contract import digest, noise, paste_when_offered
 from tests.support.compositors import mutter
+from tests.support.waiting import until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.mutter import service
 from vdagent.errors import DesktopError
@@ -25,7 +26,13 @@ HINT = "x-kde-passwordManagerHint"
 
 async def owned(desk: MutterDesk) -> None:
     """Wait until Mutter has been told of the viewer's offer."""
-    await until(lambda: desk.clipboard._owns and desk.clipboard._settling.done(), "the offer made")
+    await until(lambda: desk.clipboard._owns and is_settled(desk), "the offer made")
+
+
+def is_settled(desk: MutterDesk) -> bool:
+    """Whether Mutter has been told all there is."""
+    settling = desk.clipboard._settling
+    return settling is not None and settling.done()
 
 
 async def test_the_viewer_is_asked_when_something_pastes(tmp_path: Path) -> None:
@@ -135,7 +142,7 @@ async def test_copies_and_offers_at_once_agree_on_the_owner(tmp_path: Path) -> N
                 await asyncio.sleep(0.001)
             desk.clipboard.offer(CLIPBOARD, [PNG])
             await copy
-            await until(lambda: desk.clipboard._settling.done(), "settled")
+            await until(lambda: is_settled(desk), "settled")
             assert desk.clipboard._owns or await copied(desk, b"%d" % number)
 
 
@@ -162,8 +169,8 @@ async def test_many_pastes_at_once(tmp_path: Path) -> None:
         desk.clipboard.offer(CLIPBOARD, [BMP])  # those that wait go on
         await owned(desk)
         desk.listener.gate.set()
-        for (_, fmt), data in zip(wanted, await asyncio.gather(*reads), strict=True):
-            assert digest(data) == digest(contents[fmt])
+        for (_, fmt), pasted in zip(wanted, await asyncio.gather(*reads), strict=True):
+            assert digest(pasted) == digest(contents[fmt])
 
 
 async def test_reads_that_follow_each_other_at_once(tmp_path: Path) -> None:

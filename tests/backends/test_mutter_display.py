@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import Listener, until
+from tests.backends.desks import Listener
 from tests.backends.mutter_desks import bus_address, ready
 from tests.support.compositors import Compositor, mode_monitors, mutter, mutter_with_modes
+from tests.support.waiting import until
 from vdagent.backends.base import Layout, Output, Rect
 from vdagent.backends.dbus import Bus, plain
 from vdagent.backends.mutter.display import _SERVICE, MutterDisplay

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import Listener, until
+from tests.backends.desks import Listener
 from tests.support.buses import PrivateBus, private_bus
 from tests.support.fake_mutter import NEW_CLIPBOARD, FakeMutter
+from tests.support.waiting import until
 from vdagent.backends.base import Format, Rect, Selection
 from vdagent.backends.mutter import service
 from vdagent.backends.mutter.desktop import MutterDesktop

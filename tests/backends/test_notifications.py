@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.buses import private_bus
 from tests.support.notification_server import serving
+from tests.support.waiting import until
 from vdagent.backends import notifications
 from vdagent.backends.base import Action, Note
 from vdagent.backends.notifications import DesktopNotes
@@ -23,12 +24,6 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with private_bus(tmp_path) as bus:
         yield bus.address
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def cancel(call: Callable[[], None]) -> Action:

@@ -19,7 +19,7 @@ from tests.support import compositors
 from vdagent.backends.base import Patience
 from vdagent.backends.wayland import sway
 from vdagent.backends.wayland.connection import WaylandConnection
-from vdagent.backends.wayland.sway import set_custom_modes, socket_of
+from vdagent.backends.wayland.sway import find_socket, set_custom_modes
 from vdagent.errors import DesktopError
 
 
@@ -48,7 +48,7 @@ async def test_where_a_sway_is_told(public: Path, after_a_crash: bool) -> None:
         names = compositor.environment
         path = f"{names['XDG_RUNTIME_DIR']}/{names['WAYLAND_DISPLAY']}"
         connection = await WaylandConnection.open(path)
-        found = socket_of(*connection.process, names)
+        found = find_socket(connection.peer, names)
         connection.close()
         assert found and (found != names["SWAYSOCK"]) == after_a_crash
         await set_custom_modes(found, {HEAD: (1000, 808)})

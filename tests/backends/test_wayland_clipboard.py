@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import IMPATIENT, until
+from tests.backends.desks import IMPATIENT
 from tests.backends.test_clipboard_contract import digest, noise, paste_when_offered
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
 from tests.support.logs import faultless
+from tests.support.waiting import until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.wayland import desktop
 from vdagent.backends.wayland.clipboard import MARKER

@@ -8,17 +8,20 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.backends.desks import until
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
 from tests.support.compositors import sway
 from tests.support.tools import require
+from tests.support.waiting import until
 from vdagent.backends.base import Patience, Rect
 from vdagent.backends.logical import Shown, describe, to_logical
+from vdagent.backends.wayland.plan import Plan
+from vdagent.backends.wayland.wlr_management import WlrManagement
 from vdagent.errors import DesktopError
 
 HEAD, SECOND = "HEADLESS-1", "HEADLESS-2"
@@ -169,13 +172,35 @@ async def test_the_pointer_lands_where_the_viewer_put_it(
 
 
 @pytest.mark.before("sway", 1, 8)
-async def test_a_refused_layout_changes_nothing(tmp_path: Path) -> None:
-    # wlroots 0.15 cannot switch off a headless output, so it refuses that one; newer ones can.
+async def test_an_output_that_cannot_be_switched_off_stays(tmp_path: Path) -> None:
+    """wlroots 0.15 refuses it for headless ones; the viewer's window counts nevertheless."""
     async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
-        await desk.display.apply({HEAD: Rect(1280, 800), SECOND: Rect(1111, 777, 1280, 100)})
+        await desk.display.apply({HEAD: Rect(1280, 800), SECOND: Rect(800, 600, 1280, 0)})
+        await desk.display.apply({HEAD: Rect(1111, 777)})
+        shown = await desk.outputs() | {HEAD: Rect(1111, 777), SECOND: Rect(800, 600, 1111, 0)}
+        assert await desk.outputs() == shown
+        await desk.display.apply({HEAD: Rect(1111, 777)})
+        assert await desk.outputs() == shown
+
+
+async def test_a_refused_layout_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def submit(self: WlrManagement, plans: Mapping[str, Plan], request: str) -> str:
+        asked.append(request)
+        return "failed" if len(asked) == 2 else await honest(self, plans, request)
+
+    async with open_wayland_desk("sway", tmp_path, Patience()) as desk:
+        both = {HEAD: Rect(1280, 800), SECOND: Rect(1111, 777, 1280, 100)}
+        await desk.display.apply(both)
         before = await desk.display.layout()
+        honest = WlrManagement._submit
+        monkeypatch.setattr(WlrManagement, "_submit", submit)
         with pytest.raises(DesktopError, match="is as before"):
-            await desk.display.apply({HEAD: Rect(1000, 700)})
+            await desk.display.apply(both | {HEAD: Rect(1000, 700)})
+        assert asked == ["test", "apply", "test", "apply"]
         assert await desk.display.layout() == before
 
 

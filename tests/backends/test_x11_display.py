@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import until, x11_desk
+from tests.backends.desks import x11_desk
+from tests.support.waiting import until
 from tests.support.xservers import XServer, xorg_dummy, xvfb
 from vdagent.backends.base import Rect
 from vdagent.backends.x11.arrange import Head, choose_crtcs

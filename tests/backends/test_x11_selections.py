@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.desks import IMPATIENT, X11Desk, until, x11_desk
+from tests.backends.desks import IMPATIENT, X11Desk, x11_desk
+from tests.support.waiting import until
 from tests.support.xservers import XServer, xvfb
 from vdagent.backends.base import Buffer, Format, Selection
 from vdagent.backends.x11 import clipboard as x11_clipboard

@@ -19,12 +19,11 @@ from tests.support.processes import spawn, stop
 from tests.support.tools import require
 from vdagent.backends.base import Format, Patience, Rect, Selection
 from vdagent.backends.mime import MIME_TYPES
+from vdagent.backends.wayland.clipboard import WaylandClipboard
 from vdagent.backends.wayland.desktop import WaylandDesktop
 from vdagent.errors import DesktopError
 
 ONE_HEAD_ON = "\n".join(f"output HEADLESS-{n} disable" for n in (2, 3, 4))
-
-EMPTY_S = 1.0
 
 STARTERS: dict[str, Callable[[Path], AbstractContextManager[Compositor]]] = {
     "sway": lambda directory: sway(directory, 4, ONE_HEAD_ON),
@@ -45,6 +44,8 @@ class WaylandGuest:
         self.compositor = compositor
         self._stack = stack
         self._owners: list[Callable[[], Any]] = []
+        self._looks: AppProcess | None = None
+        self._look = asyncio.Lock()
 
     def app(self, program: str = "wayland_app") -> AppProcess:
         app = wayland_program(self.compositor, program)
@@ -59,8 +60,8 @@ class WaylandGuest:
             return
         app = self.app()
         self._owners.append(app.close)
-        data = {MIME_TYPES[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
-        await app.own(selection=selection.name, contents=data)
+        texts = {MIME_TYPES[fmt][0]: content.decode("latin-1") for fmt, content in contents.items()}
+        await app.own(selection=selection.name, contents=texts)
 
     async def copy_unsupported(self, selection: Selection) -> None:
         self.wl_copy(selection, "application/x-other", b"?")
@@ -80,20 +81,10 @@ class WaylandGuest:
         self._stack.callback(stop, process)
 
     async def _anything(self, selection: Selection) -> bool:
-        """Whether a paste would end: KWin 5.27 never tells that nothing is there."""
-        process = await asyncio.create_subprocess_exec(
-            *("wl-paste", "-l", *_primary(selection)),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=self.compositor.environment,
-        )
-        try:
-            async with asyncio.timeout(EMPTY_S):
-                return await process.wait() == 0
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return False
+        """Whether a paste would end: wl-paste waits for a word that KWin 5.27 never says of nothing."""
+        async with self._look:
+            self._looks = self._looks or self.app()
+            return bool(await self._looks.holds(selection=selection.name))
 
     async def paste(self, selection: Selection, fmt: Format, mime: str = "") -> bytes:
         if self.compositor.kind == "kwin" and not await self._anything(selection):
@@ -126,6 +117,7 @@ def _primary(selection: Selection) -> list[str]:
 class WaylandDesk(ClipboardDesk):
     """One on a compositor, with guest programs."""
 
+    clipboard: WaylandClipboard
     compositor: Compositor
     guest: WaylandGuest
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.report import PYTHON, Report, doctor, environment, status
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.rig import Rig, program
 from tests.support.tools import require
 from vdagent.control import control_path
@@ -38,7 +38,7 @@ def ask(rig: Rig, *options: str) -> Report:
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         yield rig
 
 
@@ -124,20 +124,14 @@ def test_a_daemon_that_its_first_caller_starts(tmp_path: Path) -> None:
     """systemd holds its socket, and nobody has come yet: the doctor is the first."""
     require("systemd-socket-activate")
     (tmp_path / "uinput").touch()
-    argv = [
-        "systemd-socket-activate",
-        "-l",
-        tmp_path / "sock",
-        *program("daemon"),
-        "-x",
-        "-X",
-        "-f",
-    ]
-    argv += ["-s", tmp_path / "port", "-S", tmp_path / "sock", "-u", tmp_path / "uinput"]
+    socket = tmp_path / "sock"
+    where = ("-s", tmp_path / "port", "-S", socket, "-u", tmp_path / "uinput")
+    activate = ("systemd-socket-activate", "-l", str(socket))
+    argv = [*activate, *program("daemon"), "-x", "-X", "-f", *map(str, where)]
     daemon = spawn(argv, log=tmp_path / "log")
     try:
-        wait_for((tmp_path / "sock").exists, 10, "systemd's socket")
-        report = doctor("-s", tmp_path / "port", "-S", tmp_path / "sock")
+        wait_for(socket.exists, 10, "systemd's socket")
+        report = doctor("-s", tmp_path / "port", "-S", socket)
     finally:
         stop(daemon)
     report.says("daemon", True, f"pid {daemon.pid}")
@@ -184,12 +178,16 @@ def test_an_ordinary_user_is_told_all_of_its_own() -> None:
         command = ordinary(directory)
         with Rig(directory) as rig:
             rig.ready()
-            wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+            wait_control(rig.socket)
             where = ("-s", directory / "port", "-S", rig.socket, "-u", rig.uinput)
-            report = doctor(*where, command=command)
+            probe = ["--probe"] if os.geteuid() == 0 else []
+            report = doctor(*where, *probe, command=command)
     report.fine("machine", "port", "daemon", "port open", "viewer")
     if os.geteuid() == 0:
         report.says("session agent", False, "none of yours is connected", "vdagent session")
+        report.says(
+            "probe", None, "only root and users with a session", "sudo vdagent doctor --probe"
+        )
     else:
         report.fine("session agent")
 
@@ -204,7 +202,7 @@ def test_the_program_was_upgraded_under_a_running_daemon(
     old = [sys.executable, "-c", code]
     monkeypatch.setattr("tests.support.rig.daemon_command", lambda kind: old)
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         report = ask(rig)
     report.says("daemon", False, "vdagent 0.0.9 runs, but", "restart it after the upgrade")
 

@@ -106,7 +106,7 @@ def test_over_ssh_the_session_agent_tells(directory: Path) -> None:
     """No desktop's variables here; the agent in the session has looked at it, and says what it found."""
     with mutter(directory) as compositor, Rig(directory) as rig:
         env = {**environment(), **compositor.environment, **NO_BUS}
-        argv = [*program("session"), "-x", "-s", directory / "port", "-S", rig.socket]
+        argv = [*program("session"), "-x", "-s", str(directory / "port"), "-S", str(rig.socket)]
         session = spawn(argv, log=directory / "session.log", env=env)
         try:
             wait_for(

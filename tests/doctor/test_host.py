@@ -18,7 +18,7 @@ import pytest
 from tests.doctor.report import Report, doctor, environment, examined, read_json, status
 from tests.support import wire
 from tests.support.lab_guest import Guest
-from tests.support.processes import wait_for
+from tests.support.processes import wait_control, wait_for
 from tests.support.rig import Rig, program
 from tests.support.tools import require
 from vdagent.control import control_path
@@ -97,7 +97,7 @@ def test_no_viewer(tmp_path: Path) -> None:
     with Guest(tmp_path) as lab:
         lab.daemon()
         lab.session()
-        wait_for(Path(control_path(str(lab.socket))).exists, 10, "the control socket")
+        wait_control(lab.socket)
         wait_for(lambda: status(lab.socket)["port"]["open"], 15, "the port")
         report = ask(lab)
         report.says("viewer", None, "none has announced itself", "open the VM's window")
@@ -180,7 +180,7 @@ def test_a_session_that_does_not_follow_the_gpu(
     with Rig(tmp_path) as rig:
         rig.agent()
         rig.host.greet()
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         scope = Scope(
             str(tmp_path / "port"), str(rig.socket), str(rig.uinput), str(tmp_path / "root"), {}
         )
@@ -192,7 +192,7 @@ def with_viewer(tmp_path: Path, caps: int) -> Report:
     """A viewer that announces these."""
     with Rig(tmp_path) as rig:
         rig.ready(caps)
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         return doctor("-s", tmp_path / "port", "-S", rig.socket, "-u", rig.uinput)
 
 
@@ -233,7 +233,7 @@ def test_a_session_agent_that_hangs(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
         rig.agent()
         rig.host.greet()
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         argv = [*program("doctor"), "-S", str(rig.socket), "--json", "--probe"]
         process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
@@ -256,13 +256,14 @@ def test_a_frozen_viewer(tmp_path: Path) -> None:
         report.fine("host: clipboard")
 
 
-def test_who_may_not_probe_is_told_who_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The daemon's own words are those of `interop/test_status.py`."""
+@pytest.mark.parametrize("hint", ["sudo vdagent doctor --probe", ""])
+def test_the_hint_is_the_daemons(hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says to whom is in `interop/test_status.py`."""
 
     def refuse(*_: object) -> None:
-        raise SessionError("control: only root and users with a session agent may do that")
+        raise SessionError("control: no", hint)
 
     monkeypatch.setattr(host, "ask", refuse)
-    status = {"host": {"messages": {}, "capabilities": []}}
+    status: dict[str, Any] = {"host": {"messages": {}, "capabilities": []}}
     _, finding = host.run_probe(Scope("port", "socket"), status)
-    assert (finding.ok, finding.hint) == (None, "sudo vdagent doctor --probe")
+    assert (finding.ok, finding.hint) == (None, hint or "try again in a moment")

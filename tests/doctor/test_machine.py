@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.report import Report, doctor, examined
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.rig import Agent, Rig, program
 from tests.support.tools import require
 from vdagent.doctor.finding import Scope
@@ -157,7 +157,7 @@ def test_our_daemon_finds_the_port_busy(device: tuple[str, int], tmp_path: Path)
     (tmp_path / "uinput").touch()
     daemon = spawn([*argv, "-u", tmp_path / "uinput"], log=tmp_path / "log")
     try:
-        wait_for((tmp_path / "sock.control").exists, 10, "the control socket")
+        wait_control(tmp_path / "sock")
         with _served(tmp_path / "sock"):
             wait_for(lambda: "is in use" in (tmp_path / "log").read_text(), 10, "its complaint")
             report = doctor("-s", name, "-S", tmp_path / "sock", "-u", tmp_path / "uinput")
@@ -193,7 +193,7 @@ def closed_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]
     """A daemon that may not go past permissions."""
     monkeypatch.setattr("tests.support.rig.daemon_command", lambda kind: _without_power("daemon"))
     with Rig(tmp_path) as rig:
-        wait_for((tmp_path / "agents.control").exists, 10, "the control socket")
+        wait_control(tmp_path / "agents")
         yield rig
 
 
@@ -223,7 +223,7 @@ def test_no_access_to_the_tablet(closed_rig: Rig) -> None:
 def test_no_tablet_where_the_daemon_wants_one(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
         rig.ready()
-        wait_for((tmp_path / "agents.control").exists, 10, "the control socket")
+        wait_control(tmp_path / "agents")
         rig.uinput.unlink()
         rig.agents[0].report(800, 600)  # a tablet of another size has to be made
         wait_for(lambda: "stays closed" in rig.log.read_text(), 10, "the daemon's complaint")

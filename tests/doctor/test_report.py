@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 
 from tests.doctor.report import DEADLINE_S, doctor, environment, schema
-from tests.support.processes import wait_for
+from tests.support.processes import wait_control
 from tests.support.rig import Rig, program
-from vdagent.control import control_path
 
 LINE = re.compile(r"(ok|!!|\? )  (.{18}) (.+)")
 ARROW = re.compile(r" {22} → (.+)")
@@ -19,7 +18,7 @@ ARROW = re.compile(r" {22} → (.+)")
 def test_a_line_a_link_and_below_it_what_to_do(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
         rig.ready()
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         where = ["-s", str(tmp_path / "port"), "-S", str(rig.socket)]
         report = doctor(*where)
         run = subprocess.run(

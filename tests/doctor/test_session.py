@@ -15,7 +15,7 @@ import pytest
 from tests.doctor.report import Report, doctor, environment, status
 from tests.support.buses import require_mock_logind
 from tests.support.login_rig import ANNA, LoginRig
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.rig import Rig, program
 from tests.support.xservers import xvfb
 from vdagent.control import control_path
@@ -26,7 +26,7 @@ from vdagent.doctor.session import AUTOSTART, SIGNS, start_hint
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with Rig(tmp_path) as rig:
-        wait_for(Path(control_path(str(rig.socket))).exists, 10, "the control socket")
+        wait_control(rig.socket)
         yield rig
 
 
@@ -93,9 +93,10 @@ def test_a_session_agent_of_another_version(rig: Rig, tmp_path: Path) -> None:
         "import vdagent; vdagent.__version__ = '0.0.9'\n"
         "from vdagent.cli import session_main; raise SystemExit(session_main())"
     )
-    argv = [sys.executable, "-c", code, "-x", "-s", rig.directory / "port", "-S", rig.socket]
+    where = ("-s", rig.directory / "port", "-S", rig.socket)
     with xvfb(tmp_path) as server:
         env = environment(DISPLAY=server.display, XDG_RUNTIME_DIR=str(tmp_path))
+        argv = [sys.executable, "-c", code, "-x", *map(str, where)]
         session = spawn(argv, log=tmp_path / "session.log", env=env)
         try:
             wait_for(
@@ -111,7 +112,7 @@ def test_a_session_agent_that_waits_for_its_daemon(tmp_path: Path) -> None:
     """It runs, and the daemon does not."""
     with xvfb(tmp_path) as server:
         env = environment(DISPLAY=server.display, XDG_RUNTIME_DIR=str(tmp_path))
-        argv = [*program("session"), "-x", "--no-port-check", "-S", tmp_path / "sock"]
+        argv = [*program("session"), "-x", "--no-port-check", "-S", str(tmp_path / "sock")]
         session = spawn(argv, log=tmp_path / "session.log", env=env)
         try:
             wait_for(lambda: "trying again" in _text(tmp_path / "session.log"), 15, "its complaint")

@@ -18,9 +18,8 @@ import pytest
 
 from tests.documents.blocks import ELSEWHERE, HERE, LAB, OTHERS, TESTS, TREE, blocks, commands
 from tests.support.lab_guest import Guest
-from tests.support.processes import spawn, stop, wait_for
+from tests.support.processes import spawn, stop, wait_control, wait_for
 from tests.support.tools import require
-from vdagent.control import control_path
 from vdagent.lab.desktop import XDesktop
 
 
@@ -125,7 +124,7 @@ def test_doctor_says_what_readme_says(tmp_path: Path) -> None:
     require("qemu-system-x86_64", "Xvfb")
     with Guest(tmp_path) as guest:
         guest.daemon()
-        wait_for(lambda: os.path.exists(control_path(str(guest.socket))), what="control socket")
+        wait_control(guest.socket)
         where = ("-s", guest.lab.port, "-S", guest.socket, "-u", guest.fifo)
         doctor = subprocess.run(
             [sys.executable, "-m", "vdagent", "doctor", *where],
@@ -147,7 +146,7 @@ def test_toml_is_a_file_of_settings(tmp_path: Path) -> None:
         tomllib.loads(block.text)
         path = tmp_path / f"{number}.toml"
         path.write_text(block.text)
-        check = [sys.executable, "-m", "vdagent", "config", "check", "--config", path]
+        check = [sys.executable, "-m", "vdagent", "config", "check", "--config", str(path)]
         done = subprocess.run(check, capture_output=True, text=True, timeout=20)
         assert done.returncode == 0, done.stderr
 

@@ -83,15 +83,17 @@ def test_ten_mebibytes_each_way(running: Guest) -> None:
     assert (data["size"], data["sha256"]) == (len(text), sha256(text))
 
 
+def wait_pasted(guest: Guest, text: str) -> None:
+    """Until a program that pastes gets this text."""
+    desktop = guest.desktop
+    wait_for(lambda: desktop.paste("UTF8_STRING") == text.encode(), 10, f"a paste of {text!r}")
+
+
 def test_each_copy_replaces_the_one_before(running: Guest) -> None:
     for word in ("one", "two"):
         running.viewer.do("offer", text=f"viewer {word}")
         running.offered("UTF8_STRING")
-        wait_for(
-            lambda word=word: running.desktop.paste("UTF8_STRING") == f"viewer {word}".encode(),
-            10,
-            "the new text",
-        )
+        wait_pasted(running, f"viewer {word}")
         since = running.copy(f"desktop {word}".encode())
         running.viewer.do("request")
         assert running.viewer.wait("guest-data", since=since)["text"] == f"desktop {word}"

@@ -49,7 +49,7 @@ def test_shows_everything_and_leaves_a_screenshot(tmp_path: Path) -> None:
 
 def test_stays_for_a_person_until_it_is_interrupted(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    argv = [*DEMO, "--screenshot", tmp_path / "picture.png"]
+    argv: list[str | Path] = [*DEMO, "--screenshot", tmp_path / "picture.png"]
     demo = spawn(argv, log=log, env={**os.environ, "KEEP": "1", "PYTHONUNBUFFERED": "1"})
     try:
         uri = re.compile(r"^Attach with: remote-viewer (\S+)$", re.MULTILINE)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.descriptors import free_tcp_port
 from tests.support.processes import spawn, wait_for
 from vdagent.lab.lab_process import LabProcess
 from vdagent.lab.viewer_process import ViewerProcess
@@ -138,8 +139,7 @@ def test_qemus_own_agent_host() -> None:
 
 
 def test_listens_on_loopback_tcp(viewer: ViewerProcess) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_tcp_port()}"
     with LabProcess("--listen", address) as lab:
         assert lab.uri == f"spice://{address}"
         viewer.connect(lab.uri)

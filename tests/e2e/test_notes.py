@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.conftest import not_with_the_c_peer
@@ -13,14 +12,10 @@ from tests.e2e.test_policy import configure, drop, started, vdagent
 from tests.support.buses import private_bus
 from tests.support.lab_guest import Guest
 from tests.support.notification_server import Server, serving
+from tests.support.waiting import until
 
 FILES = 12
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
-        while not condition():
-            await asyncio.sleep(0.01)
+NOTE_S = 15.0
 
 
 @not_with_the_c_peer
@@ -43,13 +38,15 @@ async def test_what_the_desktop_shows(guest: Guest) -> None:
 
 async def _received(guest: Guest, server: Server, place: Path, opened: Path) -> None:
     assert await asyncio.to_thread(drop, guest, "letter.txt", 10) is None
-    await until(lambda: server.notes)
+    await until(lambda: server.notes, "the note", NOTE_S)
     note = server.notes[-1]
     assert (note["summary"], note["body"]) == ("letter.txt received", f"In {place}")
     assert note["actions"] == ["open", "Open folder"]
     opened.unlink(missing_ok=True)  # the directory is shown after a drop where there are no icons
     await server.signal("ActionInvoked", "us", 7, "open")
-    await until(lambda: opened.exists() and opened.read_text() == f"{place}\n")
+    await until(
+        lambda: opened.exists() and opened.read_text() == f"{place}\n", "the folder", NOTE_S
+    )
 
 
 async def _refused(guest: Guest, server: Server) -> None:
@@ -60,8 +57,8 @@ async def _refused(guest: Guest, server: Server) -> None:
     before = len(server.notes)
     for number in range(FILES):
         assert await asyncio.to_thread(drop, guest, f"{number}", 1)
-    await until(lambda: len(server.notes) > before)
-    await until(lambda: _refusals(server, before) == FILES)
+    await until(lambda: len(server.notes) > before, "a note", NOTE_S)
+    await until(lambda: _refusals(server, before) == FILES, "every refusal", NOTE_S)
     assert "files are switched off in the settings" in server.notes[-1]["body"]
 
 

@@ -115,7 +115,7 @@ def test_to_guest_then_to_host(idle: Guest) -> None:
     assert grabs(guest, since) == []
 
     wait_for(lambda: "by its settings: clipboard to-guest" in _status(guest), 10, "the status")
-    where = ("-s", guest.lab.port, "-S", str(guest.socket))
+    where = ("-s", str(guest.lab.port), "-S", str(guest.socket))
     found = {
         link["name"]: link for link in json.loads(vdagent(guest, "doctor", "--json", *where).stdout)
     }
@@ -130,6 +130,11 @@ def test_to_guest_then_to_host(idle: Guest) -> None:
     copy_unseen(guest, "out")
     guest.viewer.wait("guest-grab", since=since)
     assert requested(guest) == "out"
+
+
+def wait_pasted(guest: Guest, text: str) -> None:
+    """Until a program that pastes gets this text."""
+    wait_for(lambda: pasted(guest) == text.encode(), 10, f"a paste of {text!r}")
 
 
 def test_switched_at_run_time(idle: Guest) -> None:
@@ -147,7 +152,7 @@ def test_switched_at_run_time(idle: Guest) -> None:
         guest.viewer.do("offer", text=f"the viewer's, {word}")
         requested(guest)
         if enters:
-            wait_for(lambda word=word: pasted(guest) == f"the viewer's, {word}".encode(), 10, word)
+            wait_pasted(guest, f"the viewer's, {word}")
         else:
             assert pasted(guest) == f"the guest's own, {word}".encode()
     said = vdagent(guest, "clipboard").stdout

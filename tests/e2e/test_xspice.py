@@ -8,7 +8,6 @@ a FIFO, both given to the daemon by the options that it has always used.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support.descriptors import free_tcp_port
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.tools import require, require_root
 from tests.support.xservers import started
@@ -70,18 +70,12 @@ class Xspice(NamedTuple):
     directory: Path
 
 
-def _free_tcp_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def xspice(tmp_path: Path) -> Iterator[Xspice]:
     require("Xorg", "xclip", "xdotool")
     require_root("Xorg takes a -config outside its own directories from nobody else")
     (tmp_path / "xspice.conf").write_text(CONFIG)
-    port = _free_tcp_port()
+    port = free_tcp_port()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),

@@ -7,6 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from tests.fuzz.wires import check
 from vdagent.backends import downloads, drm, files, mime
@@ -108,12 +109,13 @@ async def _refuse(question: Line, caller: Caller) -> Line:
 
 
 _control = ControlServer("nowhere", {"refuse": _refuse})
+_nobody = cast(Caller, None)  # whom no question looks at
 
 
 def control_questions(data: bytes) -> None:
     """Any line at the control socket gets an answer of one line."""
     try:
-        _control.reply(data, None).send(None)  # nobody looks at the caller
+        _control.reply(data, _nobody).send(None)
     except StopIteration as returned:
         answer = json.dumps(returned.value)
     check("\n" not in answer and len(answer) < 400, "an answer without end")

@@ -178,7 +178,7 @@ class Machine:
                 self.routing.agent_gone(agent)
                 self.agents[number] = self.come(number)
         clipboard = self.routing.clipboard
-        files = self.routing.files.count
+        files = len(self.routing.files.receivers)
         check(self.clock.running <= 512 and files <= 128, "questions without end")
         check(not clipboard.guest_owned & clipboard.client_offers.keys(), "two owners")
         for offers in (clipboard.client_offers, *(agent.offers for agent in self.agents)):

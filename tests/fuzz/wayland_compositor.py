@@ -18,6 +18,7 @@ from pywayland.protocol.wayland import WlOutput, WlSeat
 from pywayland.protocol.xdg_output_unstable_v1 import ZxdgOutputManagerV1
 from pywayland.scanner.argument import ArgumentType
 
+from tests.fuzz.loop import play
 from tests.fuzz.wires import check
 from vdagent.backends.base import Buffer, Format, Patience, Rect, Selection
 from vdagent.backends.wayland.clipboard import WaylandClipboard
@@ -260,12 +261,6 @@ class Desktop:
             pass
 
 
-_loop: asyncio.AbstractEventLoop | None = None
-
-
 def wayland_events(data: bytes) -> None:
     """A compositor and its programs say anything; we copy, paste, report and resize meanwhile."""
-    global _loop
-    if _loop is None:
-        _loop = asyncio.new_event_loop()
-    _loop.run_until_complete(Desktop(data).play())
+    play(Desktop(data).play())

@@ -15,6 +15,7 @@ from typing import Any
 from Xlib import X
 from Xlib.protocol import event, request
 
+from tests.fuzz.loop import play
 from tests.fuzz.wires import check
 from vdagent.backends.base import Buffer, Format, Patience, Selection
 from vdagent.backends.x11 import targets
@@ -111,15 +112,9 @@ async def _play(data: bytes) -> None:
             pass
 
 
-_loop: asyncio.AbstractEventLoop | None = None
-
-
 def x11_properties(data: bytes) -> None:
     """A program owns the selection and answers TARGETS and every read."""
-    global _loop
-    if _loop is None:
-        _loop = asyncio.new_event_loop()
-    _loop.run_until_complete(_play(data))
+    play(_play(data))
 
 
 class _Display:

@@ -98,16 +98,18 @@ def test_x_stays_as_it_is_where_following_is_switched_off(
         assert x_size(guest) == before
 
 
+def wait_sway(sway: Sway, sizes: set[tuple[int, int]]) -> None:
+    """Until its first output has one of these sizes."""
+    wait_for(lambda: sway.size(FIRST) in sizes, FOLLOW_S, f"one of {sizes}")
+
+
 def test_sway_follows(guest: Guest, viewer: ViewerProcess) -> None:
     """wlroots does not read a connected output's modes again, and sway does not follow by itself."""
     with Sway(guest) as sway, agent_of(guest, **ENVIRONMENT) as agent:
         attach(viewer, guest, timeout_s=FOLLOW_S)
         for width, height in [(1111, 777), (1400, 1050), (803, 601)]:
             viewer.do("resize", monitors=[[width, height, 0, 0]])
-            possible = {(width, height), (width - width % CELL, height)}
-            wait_for(
-                lambda sizes=possible: sway.size(FIRST) in sizes, FOLLOW_S, f"{width}x{height}"
-            )
+            wait_sway(sway, {(width, height), (width - width % CELL, height)})
         assert agent.survived(), sway.log()
 
 

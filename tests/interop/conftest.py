@@ -25,6 +25,6 @@ def rig() -> Iterator[LoginRig]:
         os.chmod(name, 0o755)
         rig = LoginRig(Path(name), stack)
         yield rig
-        if getattr(rig, "daemon", None) is not None:
+        if rig.daemon is not None:
             assert rig.daemon.poll() is None, rig.log.read_text()
             assert faultless(rig.log.read_text()), rig.log.read_text()

@@ -31,7 +31,7 @@ def reconnect(rig: Rig) -> None:
     rig.host.stream.wait_closed()
     rig.host.hang_up()
     rig.host.greet()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
     assert rig.host.fence() == []
 
 

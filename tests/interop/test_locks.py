@@ -10,7 +10,7 @@ import subprocess
 from tests.interop.test_sessions import SESSION_LOCKED, file_start, no_data
 from tests.support import wire
 from tests.support.login_rig import BORIS, LoginRig
-from tests.support.processes import wait_for
+from tests.support.processes import wait_control, wait_for
 from tests.support.wire import PNG, TEXT, Port, Uds
 from vdagent.control import control_path
 
@@ -34,12 +34,12 @@ def ask(rig: LoginRig, do: str, uid: int) -> dict[str, object]:
 
 def test_a_lock_comes_and_goes_while_the_viewer_stays(rig: LoginRig) -> None:
     agent = rig.serve_one()
-    wait_for(lambda: rig.socket.with_name("agent.control").exists(), 10, "the control socket")
+    wait_control(rig.socket)
     agent.send(wire.frame(Uds.GRAB, 0, 0, wire.u32(TEXT, PNG)))
     rig.host.expect_grab(TEXT, PNG)
 
     rig.config.write_text('locked = ["clipboard.direction"]\nclipboard.direction = "to-guest"\n')
-    refused = {"ok": False, "error": "control: only root may do that (sudo)"}
+    refused = {"ok": False, "error": "control: only root may do that", "hint": "sudo"}
     assert ask(rig, "reload", BORIS) == refused
     rig.host.send(wire.request(TEXT))
     agent.expect(Uds.REQUEST)  # nothing has changed

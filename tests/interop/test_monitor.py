@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support import replay, wire
-from tests.support.processes import spawn, wait_for
+from tests.support.processes import spawn, wait_control, wait_for
 from tests.support.rig import Rig, program
 from tests.support.tools import require_root
 from tests.support.wire import Port, Uds
@@ -29,7 +29,7 @@ SECRET = "correct horse battery staple"
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with Rig(tmp_path) as rig:
-        wait_for(lambda: os.path.exists(control_path(str(rig.socket))), what="the control socket")
+        wait_control(rig.socket)
         yield rig
 
 
@@ -205,4 +205,4 @@ def test_only_root_may_watch() -> None:
                 os.seteuid(0)
             other.sendall(b'{"do": "monitor"}\n')
             answer = json.loads(other.makefile("rb").readline())
-    assert answer == {"ok": False, "error": "control: only root may do that (sudo)"}
+    assert answer == {"ok": False, "error": "control: only root may do that", "hint": "sudo"}

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Do the daemon and the session start, refuse and end as processes should, whatever their peers do?"""
+"""Does the daemon start, refuse and end as a process should, whatever its peers do?"""
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
 import socket
 import stat
 import struct
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,7 +20,6 @@ from tests.support.logs import faultless
 from tests.support.processes import spawn, stop, wait_for
 from tests.support.rig import Agent, Rig, program
 from tests.support.wire import CLIENT, Port, Uds, chunk, frame, header, u32
-from tests.support.xservers import xvfb
 
 # A second for the end, and as much again for a busy machine to start and stop a process.
 END_S = 2.0
@@ -195,7 +191,14 @@ def test_a_slow_session_slows_the_port_down_and_does_not_stop_it(
     assert taken < (mib << 20) + (2 << 20)  # and what the sockets hold
     # As much as the agent's socket holds may go by before the daemon notices.
     agent.read(1 << 20)
-    assert rig.host.stream.flood(more) > 100_000
+    after = 0
+
+    def goes_on() -> bool:
+        nonlocal after
+        after += rig.host.stream.flood(more)
+        return after > 100_000
+
+    wait_for(goes_on, what="the port goes on")
     assert rig.daemon.poll() is None
 
 
@@ -305,110 +308,3 @@ def test_a_daemon_leaves_its_terminal(tmp_path: Path) -> None:
         agent.close()
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert not (tmp_path / "sock").exists()
-
-
-# -- the session ---------------------------------------------------------------------------------
-
-
-def session(tmp_path: Path, *options: str, port: str = "port") -> list[str]:
-    """A session's command line with a daemon socket of its own."""
-    (tmp_path / "port").touch()
-    argv = [*program("session"), "-s", str(tmp_path / port), "-S", str(tmp_path / "sock")]
-    return [*argv, *options]
-
-
-def test_without_a_port_the_session_has_nothing_to_do(tmp_path: Path) -> None:
-    argv = session(tmp_path, "-x", port="missing")
-    run = subprocess.run(argv, capture_output=True, timeout=30)
-    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
-
-
-def environment(tmp_path: Path, **more: str) -> dict[str, str]:
-    """No desktop but the given one."""
-    names = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP")
-    env = {k: v for k, v in os.environ.items() if k not in names}
-    return {**env, "XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path), **more}
-
-
-@pytest.mark.parametrize("display", ["", ":54321", "nonsense"])
-@pytest.mark.parametrize("foreground", ["-x", "-d"])
-def test_without_a_desktop_it_says_so(tmp_path: Path, display: str, foreground: str) -> None:
-    argv = session(tmp_path, foreground)
-    env = environment(tmp_path, DISPLAY=display)
-    run = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=env)
-    assert run.returncode == 1
-    assert "display" in run.stderr.lower() or "X server" in run.stderr
-    assert faultless(run.stderr)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_an_x_server_that_never_answers_does_not_hold_it(tmp_path: Path, number: int) -> None:
-    with socket.socket(socket.AF_UNIX) as silent:
-        display = 10_000 + os.getpid() % 50_000
-        silent.bind(f"\0/tmp/.X11-unix/X{display}")
-        silent.listen()
-        silent.settimeout(10)
-        env = environment(tmp_path, DISPLAY=f":{display}")
-        process = spawn(session(tmp_path, "-x"), log=tmp_path / "log", env=env)
-        try:
-            connection, _ = silent.accept()
-            start = time.monotonic()
-            process.send_signal(number)
-            status = process.wait(15)
-            connection.close()
-            assert time.monotonic() - start < END_S
-            assert status == 0
-        finally:
-            stop(process)
-
-
-def test_the_daemon_is_woken_before_there_is_a_desktop(tmp_path: Path) -> None:
-    """systemd starts the daemon at the first connection: that is not to wait for the desktop's answer."""
-    display = 10_000 + os.getpid() % 50_000
-    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as listener:
-        silent.bind(f"\0/tmp/.X11-unix/X{display}")
-        silent.listen()
-        listener.bind(str(tmp_path / "sock"))
-        listener.listen()
-        listener.settimeout(10)
-        env = environment(tmp_path, DISPLAY=f":{display}")
-        process = spawn(session(tmp_path, "-x"), log=tmp_path / "log", env=env)
-        try:
-            connection, _ = listener.accept()
-            with connection:
-                pid = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-                assert int.from_bytes(pid[:4], sys.byteorder) == process.pid
-                connection.settimeout(0.2)
-                with pytest.raises(TimeoutError):  # it has no screens to report yet
-                    connection.recv(1)
-        finally:
-            stop(process)
-
-
-def test_a_session_agent_that_waits_for_the_daemon_lets_go_of_its_terminal(tmp_path: Path) -> None:
-    code = (
-        "from vdagent import cli, programs\n"
-        "programs.LATE_S = 0.3\n"
-        f"raise SystemExit(cli.session_main(['--no-port-check', '-S', '{tmp_path}/sock']))\n"
-    )
-    with xvfb(tmp_path) as server:
-        environment = os.environ | {"DISPLAY": server.display, "XDG_RUNTIME_DIR": str(tmp_path)}
-        environment.pop("WAYLAND_DISPLAY", None)
-        argv = [sys.executable, "-c", code]
-        run = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=30)
-        assert run.returncode == 1
-        assert run.stderr == (
-            f"vdagent-session: there is no daemon yet at {tmp_path}/sock; waiting for it\n"
-        )
-    # It has ended with its desktop: nobody holds its lock.
-    (lock,) = tmp_path.glob("vdagent-session-*.lock")
-    with lock.open() as file:
-
-        def is_free() -> bool:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-
-        wait_for(is_free, 10, "the end of the session agent")

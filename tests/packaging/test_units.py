@@ -225,6 +225,8 @@ def test_the_man_page() -> None:
     assert not run("man", "--warnings", "-l", "-Z", page, LC_ALL="C.UTF-8").count("warning")
     text = page.read_text()
     for option in (*options.DAEMON, *options.SESSION, *options.MONITOR, *install.INSTALL):
+        if not option.help:
+            continue
         assert f"Fl -{option.name}" in text, option.name
         assert not option.letter or f"Fl {option.letter} ," in text, option.name
     for key in KEYS:

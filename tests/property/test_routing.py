@@ -19,28 +19,15 @@ from tests.unit.handlers.fakes import VIEWER, Clock, FakeAgent, FakeHost, FakeTa
 from vdagent.backends.base import Login
 from vdagent.handlers.clipboard_routing import ANSWER_S, MAX_PENDING, PASTE_S
 from vdagent.handlers.policy import MAX_TRANSFERS
+from vdagent.protocol import messages as m
 from vdagent.protocol.capabilities import NO_CAPABILITIES
 from vdagent.protocol.events import MouseStates
-from vdagent.protocol.messages import (
-    AnnounceCapabilities,
-    ClientDisconnected,
-    Clipboard,
-    ClipboardBegin,
-    ClipboardEnd,
-    ClipboardGrab,
-    ClipboardPart,
-    ClipboardRelease,
-    ClipboardRequest,
-    FileXferData,
-    FileXferStart,
-    FileXferStatus,
-)
 from vdagent.routing import Routing
 
 selections = st.sampled_from([0, 1])
 types = st.sampled_from([(1,), (2,), (1, 2)])
 numbers = st.integers(0, 2)
-PART = ClipboardPart([memoryview(b"all of it")])
+PART = m.ClipboardPart([memoryview(b"all of it")])
 FLOOD = MAX_PENDING + 44
 
 Key = tuple[int, int]  # selection, type
@@ -62,20 +49,20 @@ class Party:
 
     def hear(self, msg: Any) -> None:
         match msg:
-            case ClipboardGrab(selection, offered):
+            case m.ClipboardGrab(selection, offered):
                 self.others[selection] = offered
                 self.own.pop(selection, None)
-            case ClipboardRelease(selection):
+            case m.ClipboardRelease(selection):
                 self.others.pop(selection, None)
-            case ClipboardRequest(selection, type_):
+            case m.ClipboardRequest(selection, type_):
                 self.asked.append((selection, type_))
-            case Clipboard(selection, type_) | ClipboardBegin(selection, type_):
+            case m.Clipboard(selection, type_) | m.ClipboardBegin(selection, type_):
                 key = selection, type_
                 assert self.waits[key] > 0, f"{msg} answers nobody"
                 self.waits[key] -= 1
-            case ClientDisconnected():
+            case m.ClientDisconnected():
                 self.others.clear()
-            case FileXferStatus(id_, result) if result:
+            case m.FileXferStatus(id_, result) if result:
                 assert id_ in self.files, f"{msg} ends nothing"
                 self.files.remove(id_)
 
@@ -120,7 +107,7 @@ class OneClipboard(RuleBasedStateMachine):
                 self.viewer.hear(msg)
         for session in self.there:
             for msg in session.agent.take():
-                if not isinstance(msg, FileXferStatus):  # of the viewer, who has given it up
+                if not isinstance(msg, m.FileXferStatus):  # of the viewer, who has given it up
                     session.hear(msg)
 
     def session_of(self, agent: Any) -> Session | None:
@@ -191,7 +178,7 @@ class OneClipboard(RuleBasedStateMachine):
     def a_guest_copies(self, n: int, selection: int, offered: tuple[int, ...]) -> None:
         session = self.there[n % len(self.there)]
         session.copies(selection, offered)
-        self.routing.from_agent(session.agent, [ClipboardGrab(selection, offered)])
+        self.routing.from_agent(session.agent, [m.ClipboardGrab(selection, offered)])
         self.settle()
 
     @precondition(lambda self: any(s.own for s in self.there))
@@ -200,7 +187,7 @@ class OneClipboard(RuleBasedStateMachine):
         owning = [s for s in self.there if s.own]
         session = owning[n % len(owning)]
         selection, _ = session.own.popitem()
-        self.routing.from_agent(session.agent, [ClipboardRelease(selection)])
+        self.routing.from_agent(session.agent, [m.ClipboardRelease(selection)])
         self.settle()
 
     @precondition(lambda self: self.there)
@@ -208,7 +195,7 @@ class OneClipboard(RuleBasedStateMachine):
     def a_guest_pastes(self, n: int, selection: int, type_: int) -> None:
         session = self.there[n % len(self.there)]
         session.waits[selection, type_] += 1
-        self.routing.from_agent(session.agent, [ClipboardRequest(selection, type_)])
+        self.routing.from_agent(session.agent, [m.ClipboardRequest(selection, type_)])
         self.settle()
 
     @precondition(lambda self: self.sharing and self.sharing.asked)
@@ -219,14 +206,14 @@ class OneClipboard(RuleBasedStateMachine):
         selection, type_ = session.asked.pop(n % len(session.asked))
         agent = session.agent
         if how == "none" and not any(key[0] == selection for key in session.asked):
-            self.routing.from_agent(agent, [Clipboard(selection, 0, b"")])
+            self.routing.from_agent(agent, [m.Clipboard(selection, 0, b"")])
         elif how == "parts":
-            self.routing.from_agent(agent, [ClipboardBegin(selection, type_, 1 << 20)])
+            self.routing.from_agent(agent, [m.ClipboardBegin(selection, type_, 1 << 20)])
             self.routing.from_agent(agent, [PART])
             self.host.sending_parts = False
-            self.routing.from_agent(agent, [ClipboardEnd()])
+            self.routing.from_agent(agent, [m.ClipboardEnd()])
         else:
-            self.routing.from_agent(agent, [Clipboard(selection, type_, b"data")])
+            self.routing.from_agent(agent, [m.Clipboard(selection, type_, b"data")])
         self.settle()
 
     # -- the viewer ------------------------------------------------------------------------------
@@ -237,7 +224,7 @@ class OneClipboard(RuleBasedStateMachine):
         self.client_gone()
         self.host.client = VIEWER
         self.viewer = Party()
-        self.routing.from_host([AnnounceCapabilities(True, VIEWER)])
+        self.routing.from_host([m.AnnounceCapabilities(True, VIEWER)])
         self.settle()
 
     @precondition(lambda self: self.viewer)
@@ -249,7 +236,7 @@ class OneClipboard(RuleBasedStateMachine):
         self.settle()
 
     def client_gone(self) -> None:
-        self.routing.from_host([ClientDisconnected()])
+        self.routing.from_host([m.ClientDisconnected()])
         self.everybody_hears()
 
     @precondition(lambda self: self.viewer and self.active)
@@ -257,7 +244,7 @@ class OneClipboard(RuleBasedStateMachine):
     def the_viewer_copies(self, selection: int, offered: tuple[int, ...]) -> None:
         assert self.viewer is not None
         self.viewer.copies(selection, offered)
-        self.routing.from_host([ClipboardGrab(selection, offered, 0)])
+        self.routing.from_host([m.ClipboardGrab(selection, offered, 0)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.active and self.viewer.own)
@@ -265,7 +252,7 @@ class OneClipboard(RuleBasedStateMachine):
     def the_viewers_owner_exits(self) -> None:
         assert self.viewer is not None
         selection, _ = self.viewer.own.popitem()
-        self.routing.from_host([ClipboardRelease(selection)])
+        self.routing.from_host([m.ClipboardRelease(selection)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.active)
@@ -273,7 +260,7 @@ class OneClipboard(RuleBasedStateMachine):
     def the_viewer_pastes(self, selection: int, type_: int) -> None:
         assert self.viewer is not None
         self.viewer.waits[selection, type_] += 1
-        self.routing.from_host([ClipboardRequest(selection, type_)])
+        self.routing.from_host([m.ClipboardRequest(selection, type_)])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.viewer.asked)
@@ -282,11 +269,11 @@ class OneClipboard(RuleBasedStateMachine):
         assert self.viewer is not None
         selection, type_ = self.viewer.asked.pop(n % len(self.viewer.asked))
         if how == "parts":
-            self.routing.from_host([ClipboardBegin(selection, type_, 1 << 20)])
+            self.routing.from_host([m.ClipboardBegin(selection, type_, 1 << 20)])
             self.routing.from_host([PART])
-            self.routing.from_host([ClipboardEnd()])
+            self.routing.from_host([m.ClipboardEnd()])
         else:
-            self.routing.from_host([Clipboard(selection, type_, b"data")])
+            self.routing.from_host([m.Clipboard(selection, type_, b"data")])
         self.settle()
 
     @precondition(lambda self: self.viewer and self.active)
@@ -320,8 +307,8 @@ class OneClipboard(RuleBasedStateMachine):
         for _ in range(count):
             self.started += 1
             self.viewer.files.add(self.started)
-            start = FileXferStart(self.started, b"what it is")
-            self.routing.from_host([start, FileXferData(self.started, b"the beginning")])
+            start = m.FileXferStart(self.started, b"what it is")
+            self.routing.from_host([start, m.FileXferData(self.started, b"the beginning")])
         self.settle()
 
     @precondition(lambda self: self.there and self.started)
@@ -330,7 +317,7 @@ class OneClipboard(RuleBasedStateMachine):
         """Of its own or of another's."""
         agent, id_ = self.there[n % len(self.there)].agent, self.started - back
         is_its = self.routing.files.receivers.get(id_) is agent
-        self.routing.from_agent(agent, [FileXferStatus(id_, result)])
+        self.routing.from_agent(agent, [m.FileXferStatus(id_, result)])
         if not is_its:
             assert not self.host.sent, "another session's word counts"
         self.settle()
@@ -339,7 +326,7 @@ class OneClipboard(RuleBasedStateMachine):
     @rule()
     def the_viewer_gives_a_file_up(self) -> None:
         assert self.viewer is not None
-        self.routing.from_host([FileXferStatus(self.viewer.files.pop(), 1)])
+        self.routing.from_host([m.FileXferStatus(self.viewer.files.pop(), 1)])
         self.settle()
 
     @rule()
@@ -371,7 +358,7 @@ class OneClipboard(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         assert self.clock.running <= 2 * MAX_PENDING
-        assert self.routing.files.count <= MAX_TRANSFERS
+        assert len(self.routing.files.receivers) <= MAX_TRANSFERS
         offers = [self.routing.clipboard.client_offers, *(s.agent.offers for s in self.there)]
         assert all(len(offered) <= 2 for offered in offers)
 

@@ -75,9 +75,9 @@ class AgentProcess:
 
     def expect(self, type_: int) -> tuple[int, int, bytes]:
         """The next message, which is of that type."""
-        found, *rest = self.read()
+        found, arg1, arg2, body = self.read()
         assert found == type_, f"{wire.Uds(found).name}, not {wire.Uds(type_).name}"
-        return rest[0], rest[1], rest[2]
+        return arg1, arg2, body
 
     def is_silent(self) -> bool:
         """Whether nothing is there to be read now, not even the end."""

@@ -20,6 +20,7 @@ LOGIND = "org.freedesktop.login1"
 MANAGER = "/org/freedesktop/login1"
 SEAT = "/org/freedesktop/login1/seat/seat0"
 LOCKS = ("Lock", "Unlock")
+START_S = 30.0
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _MOCK = "org.freedesktop.DBus.Mock"
 _DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
@@ -52,7 +53,7 @@ class PrivateBus:
         config.write_text(CONFIG.format(path=self._path))
         argv = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"]
         self.process = spawn(argv, log=self._directory / "bus.log")
-        wait_for(self._listens, 10, "the bus's socket")
+        wait_for(self._listens, START_S, "the bus's socket")
 
     def _listens(self) -> bool:
         """It is there a moment before anybody answers."""
@@ -101,7 +102,8 @@ class MockLogind:
         environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self._bus.address}
         argv = ["/usr/bin/python3", "-m", "dbusmock", "--system", "--template", "logind"]
         self._process = spawn(argv, log=self._log, env=environment)
-        await self._wait_for_name()
+        async with asyncio.timeout(START_S):
+            await self._wait_for_name()
         await self._call(MANAGER, "AddSeat", "s", "seat0")
         sessions, self._sessions = self._sessions, {}
         for id_, (_, uid, properties) in sessions.items():

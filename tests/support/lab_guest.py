@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from tests.support.processes import spawn, stop, wait_for
-from vdagent.lab.desktop import XDesktop
+from vdagent.lab.desktop import XDesktop, XPrograms
 from vdagent.lab.lab_process import LabProcess
 from vdagent.lab.viewer_process import ViewerProcess
 
@@ -51,6 +51,8 @@ class InputEvent(NamedTuple):
 
 class Guest:
     """Programs around one lab; each is started by the method of its name."""
+
+    desktop: XPrograms
 
     def __init__(self, directory: Path, *lab_options: str) -> None:
         self.directory = directory

@@ -7,8 +7,6 @@ once it is the owner.
 
 from __future__ import annotations
 
-import sys
-
 from Xlib import X, Xatom, display
 from Xlib.protocol import event
 
@@ -38,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support.lab_guest import Guest
-from tests.support.processes import stop, wait_for
+from tests.support.processes import stop, wait_control
 from tests.support.xservers import xorg_dummy
 from vdagent.control import ask, control_path
 from vdagent.lab.desktop import XPrograms
@@ -52,11 +52,11 @@ class MonitorsGuest(Guest):
 
     def start(self) -> Self:
         super().start()
-        wait_for(lambda: Path(control_path(str(self.socket))).exists(), 10, "the control socket")
+        wait_control(self.socket)
         return self
 
-    def session(self) -> subprocess.Popen[bytes]:
-        self._agent = super().session()
+    def session(self, *options: str) -> subprocess.Popen[bytes]:
+        self._agent = super().session(*options)
         return self._agent
 
     def restart_session(self) -> None:

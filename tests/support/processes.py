@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
+from vdagent.control import control_path
 from vdagent.lab.children import die_with_parent, stop
 
-__all__ = ["die_with_parent", "spawn", "stop", "wait_for"]
+__all__ = ["die_with_parent", "spawn", "stop", "wait_control", "wait_for"]
 
 T = TypeVar("T")
 
@@ -64,3 +65,8 @@ def wait_for(
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what or condition} did not happen within {timeout_s} s")
         time.sleep(0.01)
+
+
+def wait_control(session_socket: Path) -> None:
+    """Until the daemon with this session socket answers questions, a moment after its start."""
+    wait_for(Path(control_path(str(session_socket))).exists, 10, "the control socket")

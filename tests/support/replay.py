@@ -40,7 +40,8 @@ def body(line: Line) -> bytes:
 def wire_bytes(line: Line) -> bytes:
     """A message as it was on its wire."""
     if line["wire"] == "session":
-        return wire.frame(line["type"], *line["args"], body(line))
+        arg1, arg2 = line["args"]
+        return wire.frame(line["type"], arg1, arg2, body(line))
     if line["from"] == "host":
         return wire.message(line["type"], body(line), *line["args"])
     message = wire.header(line["type"], line["size"]) + body(line)

@@ -55,6 +55,7 @@ class Stream:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self._buffer = bytearray()
+        self._unsent = memoryview(b"")  # of what a flood has begun to say
         connection.setblocking(False)
 
     def send(self, data: bytes) -> None:
@@ -67,12 +68,16 @@ class Stream:
                 rest = rest[self.socket.send(rest) :]
 
     def flood(self, data: bytes, calm_s: float = 0.3) -> int:
-        """Write `data` again and again until nothing was taken for `calm_s`; how many bytes were."""
-        rest, taken = memoryview(data), 0
+        """Write `data` again and again until nothing was taken for `calm_s`; how many bytes were.
+
+        What the one before has begun is finished first.
+        """
+        taken = 0
         while is_writable(self.socket, calm_s):
+            rest = self._unsent or memoryview(data)
             sent = self.socket.send(rest)
             taken += sent
-            rest = rest[sent:] or memoryview(data)
+            self._unsent = rest[sent:]
         return taken
 
     def read(self, size: int, timeout_s: float = PATIENCE_S) -> bytes:

@@ -7,8 +7,11 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
-    """Return once `condition` is truthy; TimeoutError if that does not happen in time."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.002)
+async def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 10.0) -> None:
+    """Let the loop run until `condition` holds; TimeoutError naming `what` if that takes too long."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        raise TimeoutError(f"{what} did not happen within {timeout_s:g} s") from None

@@ -12,6 +12,7 @@ import os
 import select
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pywayland.client.display import Display
@@ -105,10 +106,7 @@ class App:
         for number in range(count):
             source = self.manager.create_data_source()
             source.offer(mime)
-            source.dispatcher["send"] = lambda proxy, mime, fd, text=b"copy %d" % number: (
-                os.write(fd, text),
-                os.close(fd),
-            )[1]
+            source.dispatcher["send"] = partial(_hand_over, b"copy %d" % number)
             self.sources[f"{selection} {number}"] = source
             self.devices[0].set_selection(source)
             self.display.flush()
@@ -120,11 +118,23 @@ class App:
         source = self.manager.create_data_source()
         for mime in mimes:
             source.offer(Raw(mime))
-        source.dispatcher["send"] = lambda proxy, mime, fd: (os.write(fd, b"raw"), os.close(fd))[1]
+        source.dispatcher["send"] = partial(_hand_over, b"raw")
         self.sources["raw"] = source
         self.devices[0].set_selection(source)
         self.display.roundtrip()
         return True
+
+    def holds(self, selection: str) -> bool:
+        """Whether somebody offers something there."""
+        told: dict[str, Any] = {}
+        device = self.manager.get_data_device(self.seats[0])
+        offers: list[Any] = []  # pywayland knows only those that are kept
+        device.dispatcher["data_offer"] = lambda proxy, offer: offers.append(offer)
+        for name, event in {"CLIPBOARD": "selection", "PRIMARY": "primary_selection"}.items():
+            device.dispatcher[event] = lambda proxy, offer, name=name: told.update({name: offer})
+        self.display.roundtrip()
+        device.destroy()
+        return told.get(selection) is not None
 
     def ask_raw(self, mime: str, count: int) -> bool:
         """Paste as a type of any bytes, whether it is offered or not, so many times."""
@@ -142,6 +152,11 @@ class App:
             os.close(reading)
         self.display.roundtrip()
         return True
+
+
+def _hand_over(data: bytes, source: Any, mime: str, fd: int) -> None:
+    os.write(fd, data)
+    os.close(fd)
 
 
 if __name__ == "__main__":

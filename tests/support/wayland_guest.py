@@ -82,6 +82,8 @@ class WaylandDesktop:
 class WaylandGuest(Guest):
     """A guest with such a desktop."""
 
+    desktop: Any  # a WaylandDesktop, which has the methods of the one on X
+
     def __init__(self, directory: Path, kind: str, *lab_options: str) -> None:
         super().__init__(directory, *lab_options)
         self._kind = kind

@@ -52,6 +52,9 @@ class PointerApp(App):
         self.found: dict[str, list[Any]] = {}
         self.keep: list[Any] = []
         self.names: dict[Any, str] = {}
+        self.virtual: Any = None
+        self.fake: Any = None
+        self.pointer: Any = None
         self.at: tuple[str, float, float] | None = None
         super().__init__(socket)
         (self.compositor,) = self.found[WlCompositor.name]
@@ -59,7 +62,6 @@ class PointerApp(App):
         (self.shell,) = self.found[XdgWmBase.name]
         self.shell.dispatcher["ping"] = lambda shell, serial: shell.pong(serial)
         self.virtual_manager, self.fake_input = virtual.name, fake.name
-        self.virtual = self.fake = self.pointer = None
 
     def on_global(self, registry: Any, number: int, interface: str, version: int) -> None:
         super().on_global(registry, number, interface, version)
@@ -95,9 +97,11 @@ class PointerApp(App):
         toplevel = xdg.get_toplevel()
         toplevel.set_fullscreen(output)
         size = [1, 1]
-        toplevel.dispatcher["configure"] = lambda proxy, width, height, states: size.__setitem__(
-            slice(None), [width or 1, height or 1]
-        )
+
+        def configured(proxy: Any, width: int, height: int, states: Any) -> None:
+            size[:] = [width or 1, height or 1]
+
+        toplevel.dispatcher["configure"] = configured
         xdg.dispatcher["configure"] = partial(self._paint, surface, size)
         self.keep += [surface, xdg, toplevel]
         surface.commit()
@@ -153,16 +157,16 @@ class PointerApp(App):
         (manager,) = self.found[ZxdgOutputManagerV1.name]
         for output in self.found[WlOutput.name]:
             xdg, box = manager.get_xdg_output(output), [0, 0, 0, 0]
-            xdg.dispatcher["logical_position"] = lambda p, x, y, b=box: b.__setitem__(
-                slice(0, 2), [x, y]
-            )
-            xdg.dispatcher["logical_size"] = lambda p, w, h, b=box: b.__setitem__(
-                slice(2, 4), [w, h]
-            )
+            xdg.dispatcher["logical_position"] = partial(_put, box, 0)
+            xdg.dispatcher["logical_size"] = partial(_put, box, 2)
             self.display.roundtrip()
             xdg.destroy()
             boxes.append(box)
         return max(x + w for x, _, w, _ in boxes), max(y + h for _, y, _, h in boxes)
+
+
+def _put(box: list[int], at: int, proxy: Any, *numbers: int) -> None:
+    box[at : at + len(numbers)] = numbers
 
 
 if __name__ == "__main__":

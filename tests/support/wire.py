@@ -16,8 +16,6 @@ TEXT, PNG, BMP, TIFF, JPG, FILE_LIST = range(1, 7)  # clipboard types
 MAX_CHUNK = 2048
 # What spice-gtk 0.42 announces.
 VIEWER_CAPS = sum(1 << bit for bit in (0, 1, 2, 4, 5, 6, 12, 14, 16, 17))
-OUR_CAPS = 0x00038DE7 | 1 << 14
-C_CAPS = 0x00038DE7
 
 
 class Port(IntEnum):

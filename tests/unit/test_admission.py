@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Iterator
@@ -14,11 +15,19 @@ import pytest
 from tests.support import wire
 from tests.support.waiting import until
 from tests.unit.handlers.fakes import desktop
-from vdagent import admission as module
-from vdagent.admission import MAX_AGENTS, MAX_AGENTS_PER_USER, Admission
+from vdagent.admission import (
+    BUS_RETRY_S,
+    BUS_SOCKET,
+    MAX_AGENTS,
+    MAX_AGENTS_PER_USER,
+    REPORT_S,
+    Admission,
+)
 from vdagent.agent_link import AgentLink
 from vdagent.handlers.sessions import Sessions
 from vdagent.transport.peers import Peer
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Rig:
@@ -103,15 +112,17 @@ async def test_a_place_becomes_free_when_one_leaves() -> None:
         assert rig.connect(1000) is not None
 
 
-async def test_who_reports_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REPORT_S", 0.2)
+async def test_who_reports_nothing_is_dropped() -> None:
     with new_rig() as rig:
         silent, heard = rig.connect(), rig.connect()
         assert silent is not None
         assert heard is not None
         rig.theirs[1].sendall(wire.resolution(800, 600))
-        await until(lambda: silent.is_gone)
-        await until(lambda: rig.sessions.agents == [heard])
+        await asyncio.sleep(REPORT_S - 1)
+        assert not silent.is_gone
+        await asyncio.sleep(2)
+        assert silent.is_gone
+        assert rig.sessions.agents == [heard]
         assert not heard.is_gone
 
 
@@ -138,8 +149,8 @@ async def test_without_a_system_bus_the_newest_is_served(
 
     monkeypatch.delenv("DBUS_SYSTEM_BUS_ADDRESS", raising=False)
     monkeypatch.setattr("os.path.exists", exists)
-    monkeypatch.setattr(module, "BUS_RETRY_S", 0.01)
     with new_rig(track=True) as rig:
         assert rig.connect() in rig.sessions.agents
-        await until(lambda: looked.count(module.BUS_SOCKET) > 3)
+        await asyncio.sleep(4 * BUS_RETRY_S)
+        assert looked.count(BUS_SOCKET) > 3
     assert caplog.text.count("there is no system bus") == 1

@@ -179,7 +179,8 @@ def test_a_client_that_leaves_in_the_middle_takes_the_rest_with_it() -> None:
     items = trace.received(
         memoryview(half + wire.message(Port.CLIENT_DISCONNECTED, b"", wire.SERVER))
     )
-    assert [item.type for item in items] == [Port.CLIPBOARD, Port.CLIENT_DISCONNECTED]
+    types = [item.type for item in items if isinstance(item, Passed)]
+    assert types == [Port.CLIPBOARD, Port.CLIENT_DISCONNECTED] and len(items) == 2
     [item] = trace.received(memoryview(wire.announce(True)))
     assert isinstance(item, Passed) and item.type == Port.ANNOUNCE
 

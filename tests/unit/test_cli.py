@@ -77,12 +77,50 @@ def test_what_is_not(words: str) -> None:
     assert str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "found", "unused"),
+    [
+        (["-x", "word"], {"foreground": 1}, ["word"]),
+        (["", "-x"], {"foreground": 1}, [""]),
+        (["-o", "5", "-"], {"one-session": 1}, ["5", "-"]),
+        (["-x", "--", "-d", "a"], {"foreground": 1}, ["-d", "a"]),
+        (["--debug=3"], {"debug": 1}, ["=3"]),
+    ],
+)
+def test_what_the_c_programs_let_pass(
+    words: list[str], found: dict[str, str | int], unused: list[str]
+) -> None:
+    heard: list[str] = []
+    assert parse("p", "", DAEMON, words, heard) == found
+    assert heard == unused
+
+
+@pytest.mark.parametrize("words", ["-z", "--nonsense", "--v", "-s", "--debu=1 --uinput"])
+def test_what_the_c_programs_refuse_too(words: str) -> None:
+    with pytest.raises(UsageError):
+        parse("p", "", DAEMON, words.split(), [])
+
+
+def test_words_that_mean_nothing_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A unit's "$EXTRA_ARGS" is an empty word, and no reason to say anything."""
+    missing = str(tmp_path / "missing")
+    assert cli.main(["session", "", "-y", "word", "-s", missing]) == 0
+    assert capsys.readouterr().err == "vdagent session: 'word' is ignored\n"
+    assert cli.main(["status", "word"]) == 2
+    assert "'word'" in capsys.readouterr().err
+
+
 def test_help_lists_every_option() -> None:
     for known in (DAEMON, SESSION):
         with pytest.raises(HelpWanted) as caught:
             parse("p", "A summary.", known, ["-d", "-h"])
         text = str(caught.value)
-        assert all(f"--{option.name}" in text for option in known)
+        assert all(f"--{option.name}" in text for option in known if option.help)
+        for word in ("--help-all", "-?", "--hel"):
+            with pytest.raises(HelpWanted, match="A summary"):
+                parse("p", "A summary.", known, [word])
         assert max(map(len, text.splitlines())) <= 120
 
 
@@ -101,9 +139,10 @@ def test_exit_statuses(program: str, capsys: pytest.CaptureFixture[str]) -> None
     assert "-z" in captured.err
 
 
-def test_open_dir_is_0_or_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["session", "-o", "2"]) == 255
+def test_open_dir_is_0_or_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["session", "-o", "yes"]) == 255
     assert "0 or 1" in capsys.readouterr().err
+    assert cli.main(["session", "-o", "5", "-s", str(tmp_path / "missing")]) == 0
 
 
 def test_vdagent_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +190,7 @@ def test_the_parent_waits_for_the_child(ready: str, status: int) -> None:
     """It leaves with success when the child says so, and not when that fails or takes too long."""
     code = (
         "from vdagent.daemonise import daemonise\n"
-        "say = daemonise(0.3)\n"
+        f"say = daemonise(0.3 if {ready} is None else 30)\n"
         f"if {ready} is not None: say({ready})\n"
         "else: import time; time.sleep(0.6)\n"
     )

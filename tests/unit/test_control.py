@@ -42,7 +42,7 @@ async def served(tmp_path: Path, **questions: Any) -> AsyncIterator[str]:
 
 
 def run(program: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(program(), 20))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(program(), 20))
 
 
 def raw(path: str, *lines: bytes) -> list[Any]:
@@ -67,6 +67,8 @@ def test_who_asks_is_known(tmp_path: Path) -> None:
 def test_a_refusal_is_one_sentence_with_its_hint(tmp_path: Path) -> None:
     async def program() -> None:
         async with served(tmp_path, refuse=refuse) as path:
+            refusal = {"ok": False, "error": "not today", "hint": "tomorrow"}
+            assert await asyncio.to_thread(raw, path, b'{"do": "refuse"}') == [refusal]
             with pytest.raises(SessionError, match=r"^not today \(tomorrow\)$"):
                 await asyncio.to_thread(ask, path, {"do": "refuse"})
 
@@ -189,28 +191,24 @@ def test_who_does_not_read_is_hung_up_on(tmp_path: Path) -> None:
     run(program)
 
 
-def test_a_silent_caller_is_hung_up_on_unless_it_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control, "IDLE_S", 0.05)
-
+@pytest.mark.virtual_time
+async def test_a_silent_caller_is_hung_up_on_unless_it_stays(tmp_path: Path) -> None:
     async def stay(question: Line, caller: Caller) -> Line:
         caller.stays = True
         return {}
 
-    async def program() -> None:
-        async with served(tmp_path, stay=stay) as path:
-            staying_reader, staying = await asyncio.open_unix_connection(path)
-            staying.write(b'{"do": "stay"}\n')
-            assert await staying_reader.readline()
-            reader, writer = await asyncio.open_unix_connection(path)
-            assert await reader.read() == b""
-            staying.write(b'{"do": "stay"}\n')
-            assert await staying_reader.readline()
-            writer.close()
-            staying.close()
-
-    run(program)
+    async with served(tmp_path, stay=stay) as path:
+        staying_reader, staying = await asyncio.open_unix_connection(path)
+        staying.write(b'{"do": "stay"}\n')
+        assert await staying_reader.readline()
+        reader, writer = await asyncio.open_unix_connection(path)
+        began = asyncio.get_running_loop().time()
+        assert await reader.read() == b""
+        assert asyncio.get_running_loop().time() - began == pytest.approx(control.IDLE_S)
+        staying.write(b'{"do": "stay"}\n')
+        assert await staying_reader.readline()
+        writer.close()
+        staying.close()
 
 
 def test_without_a_daemon(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ LINE = {"t": 1.0, "wire": "port", "from": "host", "type": 10, "args": [1], "size
 def test_a_file_that_is_no_capture(lines: list[Any], tmp_path: Path) -> None:
     path = tmp_path / "capture"
     path.write_text("\n".join(map(json.dumps, lines)))
-    argv = [*vdagent("monitor --read"), path]
+    argv = [*vdagent("monitor --read"), str(path)]
     run = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert run.returncode == 1 and run.stderr.count("\n") == 1 and "capture" in run.stderr
 
@@ -222,7 +222,7 @@ def test_a_capture_does_nothing_to_the_terminal(tmp_path: Path) -> None:
     ]
     path = tmp_path / "capture"
     path.write_text("\n".join(map(json.dumps, lines)))
-    argv = [*vdagent("monitor --read"), path]
+    argv = [*vdagent("monitor --read"), str(path)]
     run = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0 and run.stdout.count("\n") == 3, run.stderr
     assert all(line.isprintable() for line in run.stdout.splitlines()), run.stdout

@@ -7,12 +7,12 @@ contract tests hold to the same promises as the real ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import NamedTuple, Protocol
 
-from ..errors import SystemFault
+from ..errors import DesktopError, SystemFault
 
 Buffer = bytes | bytearray | memoryview
 
@@ -154,6 +154,27 @@ class Display(Protocol):
 
     async def close(self) -> None:
         """Stop watching; the desktop may already be gone."""
+
+
+def switched_on(wanted: Mapping[str, Rect | None], known: Collection[str]) -> dict[str, Rect]:
+    """The outputs that `Display.apply` is to have on. Raises DesktopError if there are none such."""
+    rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
+    if not rects:
+        raise DesktopError("a desktop needs at least one output")
+    if unknown := sorted(name for name in rects if name not in known):
+        raise DesktopError(f"the desktop has no output {', '.join(unknown)}")
+    return rects
+
+
+class Claim(NamedTuple):
+    """The right to serve this desktop, given up while the desktop is away."""
+
+    leave: Callable[[], None]
+    take: Callable[[], bool]  # False: somebody else has it now
+
+
+ALWAYS_OURS = Claim(lambda: None, lambda: True)
+TAKEN = "another session agent serves it now"
 
 
 class Pointer(Protocol):

@@ -29,7 +29,16 @@ with warnings.catch_warnings():
         from dbus_next.message import Message
         from dbus_next.signature import Variant
 
-__all__ = ["Bus", "BusError", "Variant", "session_bus_address", "system_bus_address"]
+__all__ = [
+    "Bus",
+    "BusError",
+    "Message",
+    "MessageBus",
+    "MessageType",
+    "Variant",
+    "session_bus_address",
+    "system_bus_address",
+]
 
 CONNECT_S = 5.0
 CALL_S = 5.0

@@ -173,7 +173,7 @@ class Logind:
         self._forget()
         while not lost.done():
             self._changed.clear()
-            patience = None
+            patience: float | None = None
             try:
                 with _making_sense():
                     await self._read()
@@ -183,7 +183,8 @@ class Logind:
                 self._settle()
                 patience = None if error.name in _ABSENT else LAST_RETRY_S
             try:
-                await asyncio.wait_for(self._changed.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self._changed.wait()
             except TimeoutError:
                 pass
 

@@ -21,6 +21,7 @@ from .base import (
     Patience,
     Rect,
     Selection,
+    switched_on,
 )
 
 
@@ -133,11 +134,7 @@ class MemoryDisplay:
         """There are none."""
 
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
-        rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
-        if not rects:
-            raise DesktopError("a desktop needs at least one output")
-        if unknown := sorted(rects.keys() - {output.name for output in self._outputs}):
-            raise DesktopError(f"the desktop has no output {', '.join(unknown)}")
+        rects = switched_on(wanted, [output.name for output in self._outputs])
         left = min(rect.x for rect in rects.values())
         top = min(rect.y for rect in rects.values())
         rects = {

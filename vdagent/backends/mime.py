@@ -6,7 +6,7 @@ Text is UTF-8 under each of its names: Wayland's toolkits agree on that for STRI
 
 from __future__ import annotations
 
-from .base import Buffer, Format
+from .base import Buffer, Format, Patience
 from .names import FormatNames, utf8
 
 # In the order offered, and best first for reading.
@@ -29,7 +29,7 @@ _CERTAINLY_UTF8 = ("text/plain;charset=utf-8", "utf8_string")
 # What KDE's and other password managers add to a copied password; the contents are "secret".
 SECRET_HINT = "x-kde-passwordManagerHint"
 SECRET = b"secret"
-
+HINT_PATIENCE = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 
 _names = FormatNames(MIME_TYPES, _READ_ORDER)
 format_of, choose, offered_types = _names.format_of, _names.choose, _names.offered

@@ -56,7 +56,8 @@ class PulseMixer:
             try:
                 await pulse.connect(timeout=CONNECT_S)
                 while await self._more():
-                    await asyncio.wait_for(self._set_all(pulse), CALL_S)
+                    async with asyncio.timeout(CALL_S):
+                        await self._set_all(pulse)
                 return
             except TimeoutError:
                 complaint = "the sound server does not answer"
@@ -71,7 +72,8 @@ class PulseMixer:
         if not self._wanted:
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), LINGER_S)
+                async with asyncio.timeout(LINGER_S):
+                    await self._arrived.wait()
             except TimeoutError:
                 pass
         return bool(self._wanted)

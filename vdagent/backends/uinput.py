@@ -34,9 +34,8 @@ BUTTONS = (
 )
 WHEEL_UP, WHEEL_DOWN = 1 << 4, 1 << 5
 
-EVENT = struct.Struct(
-    "@llHHi"
-)  # struct input_event: time (filled in by the kernel), type, code, value
+# struct input_event: time (filled in by the kernel), type, code, value
+EVENT = struct.Struct("@llHHi")
 _VALUE = EVENT.size - 4
 _SYN = EVENT.pack(0, 0, EV_SYN, 0, 0)
 _MOVE = EVENT.pack(0, 0, EV_ABS, ABS_X, 0) + EVENT.pack(0, 0, EV_ABS, ABS_Y, 0) + _SYN
@@ -46,13 +45,9 @@ _MOVE_VALUES = struct.Struct(f"=i{_VALUE - 4}xHHi")
 # sees SYN_DROPPED, and a click in between is lost. 16 moves are 48.
 _BLOCK = 16
 
-UI_SET_EVBIT, UI_SET_KEYBIT, UI_SET_RELBIT, UI_SET_ABSBIT = (
-    0x40045564,
-    0x40045565,
-    0x40045566,
-    0x40045567,
-)
-UI_DEV_CREATE, UI_DEV_DESTROY = 0x5501, 0x5502
+UI_SET_EVBIT, UI_SET_KEYBIT = 0x40045564, 0x40045565
+UI_SET_RELBIT, UI_SET_ABSBIT = 0x40045566, 0x40045567
+UI_DEV_CREATE = 0x5501
 ABS_CNT = 0x40
 BUS_VIRTUAL = 0x06
 # struct uinput_user_dev: name, id (bustype, vendor, product, version), ff_effects_max, absmax,
@@ -69,9 +64,8 @@ class Tablet:
         self._y: int | None = None
         self._buttons = 0
         self._pending = bytearray()
-        self._waiting = False
         self.on_drained: Callable[[], None] | None = None
-        self._moves = bytearray(_MOVE * _BLOCK)
+        self._moves = memoryview(bytearray(_MOVE * _BLOCK))
         self._fd = _open_fake(path) if fake else _create(path, width, height)
 
     @property
@@ -81,13 +75,11 @@ class Tablet:
 
     def play(self, states: Sequence[tuple[int, int, int]]) -> None:
         """Write one frame per state, up to 16 with one write."""
-        if len(states) <= _BLOCK:
-            return self._play(states)
-        for start in range(0, len(states), _BLOCK):
-            self._play(states[start : start + _BLOCK])
-
-    def _play(self, states: Sequence[tuple[int, int, int]]) -> None:
-        out = bytearray()
+        if len(states) > _BLOCK:
+            for start in range(0, len(states), _BLOCK):
+                self.play(states[start : start + _BLOCK])
+            return
+        out = b""
         moves, block, fill = 0, self._moves, _MOVE_VALUES.pack_into
         last_x, last_y, held = self._x, self._y, self._buttons
         for x, y, buttons in states:
@@ -95,17 +87,16 @@ class Tablet:
                 fill(block, moves * len(_MOVE) + _VALUE, x, EV_ABS, ABS_Y, y)
                 moves += 1
             else:
-                out += memoryview(block)[: moves * len(_MOVE)]
+                out += block[: moves * len(_MOVE)]
                 moves = 0
                 out += _frame(x if x != last_x else None, y if y != last_y else None, held, buttons)
                 held = buttons
             last_x, last_y = x, y
         self._x, self._y, self._buttons = last_x, last_y, held
-        if moves:
-            out += memoryview(block)[: moves * len(_MOVE)]
-        self._write(out)
+        last = block[: moves * len(_MOVE)]
+        self._write(out + last if out else last)
 
-    def _write(self, data: bytearray) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         if self._pending:
             self._pending += data
             return

@@ -64,7 +64,8 @@ class Worker:
         if self._thread is None:
             return
         try:
-            await asyncio.wait_for(self.run(lambda: None), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.run(lambda: None)
         except TimeoutError:
             pass
         self._jobs.put(None)

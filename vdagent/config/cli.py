@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from .. import __version__, options
 from ..errors import VdagentError
+from ..options import Found
 from ..terminal import harmless
 from . import commands
 
 BAD_USAGE = 2
-Found = dict[str, "str | int"]
 
 CONFIG_HELP = """\
 The settings, in /etc/vdagent/config.toml and ~/.config/vdagent/config.toml.
@@ -77,11 +77,7 @@ COMMANDS = {
     "reload": Command(
         RELOAD_HELP,
         (),
-        (
-            options.Option(
-                "S", "vdagentd-socket", "PATH", f"the daemon's socket ({options.SOCKET})"
-            ),
-        ),
+        (options.AT_SOCKET,),
         _reload,
     ),
 }

@@ -126,7 +126,7 @@ def reload(session_socket: str) -> int:
     try:
         answers.append(ask(control_path(session_socket), {"do": "reload"}))
     except SessionError as error:
-        refusal = error.message
+        refusal = str(error)
     answers += _tell_sessions()
     if not answers:
         raise SessionError(

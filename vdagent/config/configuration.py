@@ -12,10 +12,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..options import CONFIG
 from .files import Layer, Mistake, Origin, Unreadable, read
 from .keys import BY_NAME, KEYS
 
-SYSTEM_FILE = "/etc/vdagent/config.toml"
 BUILT_IN = Origin("built in")
 COMMAND_LINE = Origin("command line")
 
@@ -23,7 +23,7 @@ COMMAND_LINE = Origin("command line")
 class Paths(NamedTuple):
     """The files, weakest first; "" is none."""
 
-    system: str = SYSTEM_FILE
+    system: str = CONFIG
     user: str = ""
     login: str = ""  # of `vdagent clipboard`
 
@@ -103,7 +103,7 @@ class ConfigFiles:
         return layer
 
 
-def user_paths(system: str = SYSTEM_FILE, environment: Mapping[str, str] = os.environ) -> Paths:
+def user_paths(system: str = CONFIG, environment: Mapping[str, str] = os.environ) -> Paths:
     """The files of whoever's environment this is."""
     home = environment.get("HOME") or os.path.expanduser("~")
     config = environment.get("XDG_CONFIG_HOME", "")

@@ -21,10 +21,6 @@ class Key(NamedTuple):
     help: str
     system: bool = False
 
-    def describe(self, value: Any) -> str:
-        """`value` as it would stand in the file."""
-        return self.kind.write(value)
-
 
 KEYS: tuple[Key, ...] = (
     Key(

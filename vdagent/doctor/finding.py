@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..options import UINPUT
+
 Status = dict[str, Any]  # the daemon's, see docs/status.schema.json
 
 
@@ -24,7 +26,7 @@ class Scope(NamedTuple):
 
     port: str
     socket: str
-    uinput: str = "/dev/uinput"
+    uinput: str = UINPUT
     root: str = "/"  # of /sys, /proc, /run and /dev: another one in tests
     environment: Mapping[str, str] = os.environ
 

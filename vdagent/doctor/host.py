@@ -62,8 +62,7 @@ def run_probe(scope: Scope, status: Status) -> tuple[dict[str, Any] | None, Find
     try:
         probe = ask(control_path(scope.socket), question, 2 * ANSWER_S + wait_s + 5)
     except SessionError as error:
-        hint = "sudo vdagent doctor --probe" if "root" in error.message else "try again in a moment"
-        return None, Finding("probe", None, error.message, hint)
+        return None, Finding("probe", None, error.message, error.hint or "try again in a moment")
     session, viewer = probe["session_ms"], probe["viewer_ms"]
     detail = f"session agent {_ms(session)}, viewer {_ms(viewer)}"
     if probe["session_asked"] and session is None:

@@ -9,10 +9,10 @@ import platform
 import stat
 
 from .. import __version__
+from ..options import PORT_NAME
 from ..transport.holders import holders
 from .finding import Finding, Scope, Status
 
-PORT_NAME = "com.redhat.spice.0"
 ADD_CHANNEL = (
     "on the host add it: virt-manager: Add Hardware → Channel → com.redhat.spice.0; libvirt: <channel "
     "type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>; QEMU: -device "

@@ -35,6 +35,8 @@ FOREIGN_DAEMON_FIRST_S = 30.0
 
 
 class Owner(Enum):
+    """Who has a selection, as far as both sides know."""
+
     NONE = "none"
     GUEST = "guest"
     CLIENT = "client"
@@ -58,7 +60,7 @@ class ClipboardHandler:
         self._backend: Clipboard | None = None
         self._policy = ClipboardPolicy()
         self._first_s = Patience().first_s
-        # Who owns it as far as both sides know, and what the owner has, passed on or not.
+        # And what the owner has, passed on or not.
         self._owner = dict.fromkeys(Selection, Owner.NONE)
         self._guest: dict[Selection, _GuestOffer] = {}
         self._client: dict[Selection, tuple[int, ...]] = {}
@@ -138,10 +140,8 @@ class ClipboardHandler:
         if selection is not None:
             self._client[selection] = msg.types
             self._pastes.copied(selection)
-            if self._owner[selection] is Owner.GUEST:
-                self._owner[selection] = (
-                    Owner.NONE
-                )  # for the client, whoever may have its copy here
+            if self._owner[selection] is Owner.GUEST:  # not for the client any more
+                self._owner[selection] = Owner.NONE
             self._offer_to_guest(selection)
 
     def _offer_to_guest(self, selection: Selection) -> None:

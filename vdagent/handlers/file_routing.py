@@ -40,11 +40,6 @@ class FileRouting:
         """Who receives each transfer under way, by its id."""
         return {id_: transfer.agent for id_, transfer in self._transfers.items()}
 
-    @property
-    def count(self) -> int:
-        """Transfers under way."""
-        return len(self._transfers)
-
     def set_policy(self, policy: FilePolicy) -> None:
         """Which files may come from now on, whatever the session agent thinks of it."""
         self._policy = policy

@@ -35,11 +35,13 @@ class Relay:
         self._host.send(Reply(MessageType.MONITORS_CONFIG, ReplyError.SUCCESS))
 
     def devices(self, msg: GraphicsDeviceInfo) -> None:
+        """Which device shows which display; an empty list tells a session nothing."""
         self._devices = msg
         if self._sessions.active is not None and msg.devices:
             self._sessions.active.send(msg)
 
     def volume(self, msg: AudioVolumeSync) -> None:
+        """For a user's session only, not for a greeter."""
         active = self._sessions.active
         if active is not None and (active.login is None or active.login.is_user):
             active.send(msg)

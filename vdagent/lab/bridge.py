@@ -139,7 +139,10 @@ class Bridge:
         except (OSError, HostError, ProtocolError) as error:
             log.info("port: %s", error)
         finally:
-            writer.transport.abort() if writer.is_closing() else writer.close()
+            if writer.is_closing():
+                writer.transport.abort()
+            else:
+                writer.close()
             self._connection = None
 
     async def _carry(

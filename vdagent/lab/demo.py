@@ -36,9 +36,8 @@ TEXT: Final = "Copied in the viewer: Grüße aus dem Wirt"
 SIZE: Final = (1000, 700)
 CLICK_AT: Final = (420, 310)
 
-_INPUT_EVENT: Final = Struct(
-    "<qqHHi"
-)  # struct input_event: seconds, microseconds, type, code, value
+# struct input_event: seconds, microseconds, type, code, value
+_INPUT_EVENT: Final = Struct("<qqHHi")
 _NAMES: Final = {
     (3, 0): "ABS_X",
     (3, 1): "ABS_Y",

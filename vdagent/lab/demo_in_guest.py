@@ -15,17 +15,16 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from ..errors import HostError, SystemFault
+from ..options import PORT, UINPUT
 from ..transport.holders import holders
 from .children import die_with_parent, stop, wait_for
 
-PORT: Final = "/dev/virtio-ports/com.redhat.spice.0"
-UINPUT: Final = "/dev/uinput"
-
 
 def is_in_guest() -> bool:
+    """Whether this machine has the SPICE port."""
     return os.path.exists(PORT)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import HostError
+from ..options import PORT_NAME
 from . import qemu, qmp
 from .bridge import Bridge
 from .qemu import LabOptions, Paths, Qemu
@@ -43,7 +44,7 @@ class Lab:
     async def _start(self) -> None:
         self.uri = qemu.uri(self.options, self.paths)
         self._qemu = await Qemu.start(self.options, self.paths)
-        bridge = Bridge(self.port, qemu.PORT_NAME)
+        bridge = Bridge(self.port, PORT_NAME)
         device = VirtioSerial(self._qemu.qtest, bridge.on_event)
         try:
             await device.start(qemu.PORT_SLOT)
@@ -60,7 +61,7 @@ class Lab:
         )
         if not ready.done():
             ready.cancel()
-            raise self._ended() or HostError(f"QEMU does not offer a port {qemu.PORT_NAME}")
+            raise self._ended() or HostError(f"QEMU does not offer a port {PORT_NAME}")
 
     async def wait(self) -> None:
         """Returns never: raises HostError when QEMU ends or breaks."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ..errors import HostError
+from ..options import PORT_NAME
 from . import qmp
 from .children import die_with_parent, stop
-from .qemu import PORT_NAME
 
 _START_TIMEOUT_S: Final = 30.0
 
@@ -57,6 +57,7 @@ class LabProcess:
 
     @property
     def pid(self) -> int:
+        """The lab's own, not its QEMU's."""
         return self._process.pid
 
     def __enter__(self) -> Self:

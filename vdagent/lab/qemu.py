@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..errors import HostError, VdagentError
+from ..options import PORT_NAME
 from . import qtest
 from .children import die_with_parent
 
 PORT_SLOT: Final = 4
-PORT_NAME: Final = "com.redhat.spice.0"
 
 START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 0.5
@@ -23,23 +23,17 @@ _STOP_TIMEOUT_S: Final = 0.5
 class LabOptions(NamedTuple):
     """What a lab can be asked for; the defaults are what most VMs have."""
 
-    port: Path | None = None
-    """Where to offer the agent port; in the lab's directory by default."""
-    listen: str | None = None
-    """HOST:PORT for the viewer, loopback only; a UNIX socket in the lab's directory by default."""
+    port: Path | None = None  # where to offer the agent port; in the lab's directory by default
+    listen: str | None = None  # loopback HOST:PORT for the viewer; a socket there by default
     chardev: str = "spicevmc"
-    chardev_options: str = "clipboard=on,mouse=on"
-    """Of the qemu-vdagent chardev."""
+    chardev_options: str = "clipboard=on,mouse=on"  # of the qemu-vdagent chardev
     display_device: str = "VGA"
-    more_displays: int = 0
-    """So many further graphics cards, each with one output."""
+    more_displays: int = 0  # further graphics cards, each with one output
     trace: tuple[str, ...] = ()
     qemu: str = "qemu-system-x86_64"
     spice_options: str = ""
-    vnc: Path | None = None
-    """VNC socket of a lab with the qemu-vdagent chardev."""
-    dbus: str | None = None
-    """Address of the bus on which a lab with the qemu-vdagent chardev offers its D-Bus display."""
+    vnc: Path | None = None  # socket, with the qemu-vdagent chardev
+    dbus: str | None = None  # address of the bus for a D-Bus display, with the same
 
 
 class Paths(NamedTuple):

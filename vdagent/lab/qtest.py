@@ -97,6 +97,7 @@ class Qtest(asyncio.Protocol):
                 batch.done.set_result(batch.replies)
 
     def close(self) -> None:
+        """Let go of QEMU."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -107,6 +108,7 @@ def read(address: int, size: int) -> str:
 
 
 def decode(reply: str) -> bytes:
+    """The bytes in the reply to `read`."""
     return b64decode(reply)
 
 

@@ -97,15 +97,20 @@ class ChunkReader:
         mouse: list[Mouse] = []
         while offset < end:
             if not self._left and not self._cut_header and end - offset >= _MOUSE.size:
-                port, size = CHUNK.unpack_from(data, offset)
-                if size == _MOUSE_CHUNK and port < PORTS and self._streams[port].idle:
-                    _, _, protocol, type_, _, body, x, y, buttons, display = _MOUSE.unpack_from(
-                        data, offset
-                    )
-                    if type_ == _MOUSE_STATE and body == _MOUSE_BODY and protocol == PROTOCOL:
-                        mouse.append((x, y, buttons, display))
-                        offset += _MOUSE.size
-                        continue
+                port, size, protocol, type_, _, body, x, y, buttons, display = _MOUSE.unpack_from(
+                    data, offset
+                )
+                if (
+                    size == _MOUSE_CHUNK
+                    and type_ == _MOUSE_STATE
+                    and body == _MOUSE_BODY
+                    and protocol == PROTOCOL
+                    and port < PORTS
+                    and self._streams[port].idle
+                ):
+                    mouse.append((x, y, buttons, display))
+                    offset += _MOUSE.size
+                    continue
                 if mouse:
                     self._sink.mouse(mouse)
                     mouse = []

@@ -64,11 +64,7 @@ class FrameReader:
         self.left = 0  # bytes of the body still to come
         self._streaming = False
         self._skipping = False
-
-    @property
-    def idle(self) -> bool:
-        """Whether the next byte starts a new frame."""
-        return self._header is None and not self._cut_header
+        self.idle = True  # whether the next byte starts a new frame
 
     def feed(self, data: memoryview) -> int:
         """Take bytes up to the end of the current frame; how many were taken."""
@@ -85,6 +81,7 @@ class FrameReader:
 
     def _take_header(self, data: memoryview) -> int:
         size = self._layout.size
+        self.idle = self.idle and not data
         if not self._cut_header and len(data) >= size:
             self._start(self._layout.unpack_from(data))
             return size
@@ -151,6 +148,7 @@ class FrameReader:
     def _finish(self) -> None:
         header, view, body = self._header, self._view, self._body
         self._header, self._view, self._body = None, None, bytearray()
+        self.idle = True
         if self._skipping or header is None:
             return
         if self._streaming:

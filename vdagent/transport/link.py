@@ -29,7 +29,6 @@ _IOV_MAX = 512  # the kernel takes 1024 segments
 _SMALL = 4096
 _BLOCK = 64 * 1024
 
-
 # One for all links: what is read is handled before anything else is.
 _READ_BUFFER = memoryview(bytearray(READ_SIZE))
 

@@ -13,6 +13,9 @@ from ..errors import SessionError, SystemFault
 from .peers import Peer
 
 LISTEN_FDS_START = 3  # sd_listen_fds(3)
+# All connections that are let in at the daemon's two sockets take two each: their own, and one that
+# holds the process at the other end.
+DESCRIPTORS = 4096
 
 
 def activated_socket() -> socket.socket | None:
@@ -120,6 +123,16 @@ def serve(
 
     resume()
     return stop
+
+
+def allow_descriptors() -> None:
+    """Have as many as all connections can take, if we may: the port has to be opened whatever they do."""
+    import resource  # not for the start
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def connect(path: str) -> socket.socket:

@@ -132,7 +132,7 @@ class VirtioPort:
     def _open_link(self) -> Link:
         fd = self._open_path()
         try:
-            return Link(fd, self._received, self._ended, self._on_drained)
+            return Link(fd, self._on_data, self._ended, self._on_drained)
         except PermissionError:  # epoll's word for what cannot be waited for, like a plain file
             os.close(fd)
             raise OSError(errno.ENOTTY, "not a port") from None
@@ -169,11 +169,6 @@ class VirtioPort:
 
     # -- life ------------------------------------------------------------------------------------
 
-    def _received(self, data: memoryview) -> None:
-        self._retry_s = FIRST_RETRY_S
-        self._host_was_absent = False
-        self._on_data(data)
-
     def _ended(self, reason: str) -> None:
         link = self.link
         if link is None:
@@ -204,6 +199,9 @@ class VirtioPort:
 
     def _lost(self, reason: str) -> None:
         if self.link is not None:
+            if self.link.received:
+                self._retry_s = FIRST_RETRY_S
+                self._host_was_absent = False
             self.link.close()
             self.link = None
             if reason != self._last_complaint:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tests.support.descriptors import free_tcp_port
 from tests.support.guest import initramfs, kernel
 from tests.support.guest.roots import HERE, Root, host_root
 from tests.support.processes import spawn, stop, wait_for
@@ -225,9 +226,7 @@ class Guest:
     def _spice_server(self) -> list[str]:
         if self._password is None:
             return ["-spice", "unix=on,addr=spice,disable-ticketing=on,agent-mouse=on"]
-        with socket.socket() as probe:
-            probe.bind((LOCALHOST, 0))
-            self._spice_port = probe.getsockname()[1]
+        self._spice_port = free_tcp_port()
         where = f"addr={LOCALHOST},port={self._spice_port},password-secret=ticket"
         ticket = f"secret,id=ticket,data={self._password}"
         return ["-object", ticket, "-spice", f"{where},agent-mouse=on,seamless-migration=on"]

@@ -25,25 +25,31 @@ def session(user: Path, **options: Any) -> Session:
     return Session(Settings(config=config, **options), lambda: None)
 
 
+def in_force(agent: Session) -> tuple[Direction, int | None, str | None, bool]:
+    """What the clipboard's and the files' handlers go by, and whether the guest follows the viewer."""
+    assert agent._store is not None
+    return (
+        agent.clipboard._policy.clipboard,
+        agent.files._policy.max_bytes,
+        agent._store._save_dir,
+        agent._follow is not None,
+    )
+
+
 async def test_each_setting_reaches_its_handler(user: Path) -> None:
     user.write_text(
         'clipboard.direction = "to-host"\n'
         '[files]\nmax-size = 5\ndirectory = "/in"\nnotify = false\n[display]\nfollow = false\n'
     )
     agent = session(user)
-    assert agent.clipboard._policy.clipboard is Direction.TO_HOST
-    assert agent.files._policy.max_bytes == 5
-    assert agent.files._progress.notify is False
     store = agent._make_store()
-    assert agent._store is store and agent._store._save_dir == "/in"
-    assert agent._follow is None
+    assert in_force(agent) == (Direction.TO_HOST, 5, "/in", False)
+    assert agent.files._progress.notify is False
+    assert agent._store is store
 
     user.write_text("x = 1\n")
     assert agent.load_config() == [f"{user}:1: there is no setting 'x'"]
-    assert agent.clipboard._policy.clipboard is Direction.BOTH
-    assert agent.files._policy.max_bytes is None
-    assert agent._store._save_dir is None
-    assert agent._follow is not None
+    assert in_force(agent) == (Direction.BOTH, None, None, True)
     user.write_text("display.follow = false\n")
     agent.load_config()
     assert agent._follow is None

@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import until
 from tests.unit.handlers.test_key_file import key_file
 from vdagent.backends.base import Action, Buffer, FileStore, IncomingFile, Note
 from vdagent.backends.downloads import Downloads
 from vdagent.handlers.file_transfer import FileTransferHandler
 from vdagent.protocol import messages as m
 from vdagent.protocol.constants import FileXferResult as Result
-
-
-async def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 10) -> None:
-    """Let the loop run until `condition` holds."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 class FakeNotes:
@@ -55,7 +49,7 @@ class SlowStore:
         self.written += sum(map(len, buffers))
 
     async def finish(self, name: str) -> str:
-        return name
+        return f"/in/{name}"
 
     def discard(self) -> None:
         self.discarded = True
@@ -95,7 +89,8 @@ class Rig:
         await until(lambda: any(s.id == id_ for s in self.sent))
         status = next(s for s in self.sent if s.id == id_)
         self.sent.remove(status)
-        return status.result
+        result: int = status.result
+        return result
 
     def data(self, id_: int, data: bytes) -> None:
         self.handler.data(m.FileXferData(id_, memoryview(bytearray(data))))

@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import settle
+from tests.support.waiting import until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.memory import MemoryClipboard
 from vdagent.errors import DesktopError
-from vdagent.handlers import clipboard
-from vdagent.handlers.clipboard import FOREIGN_DAEMON_FIRST_S, MAX_READS, ClipboardHandler
+from vdagent.handlers.clipboard import (
+    FOREIGN_DAEMON_FIRST_S,
+    MAX_READS,
+    READ_S,
+    ClipboardHandler,
+)
 from vdagent.protocol.messages import (
     ClientDisconnected,
     Clipboard,
@@ -24,8 +30,11 @@ from vdagent.protocol.messages import (
     ClipboardRequest,
 )
 
+pytestmark = pytest.mark.virtual_time
+
 CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
 TEXT, PNG, FILES = 1, 2, 6
+GIVEN_UP_S = 0.1  # what is not answered until then
 
 
 class Guest:
@@ -34,7 +43,7 @@ class Guest:
     def __init__(self, *, connected: bool = True) -> None:
         self.sent: list[Any] = []
         self.handler = ClipboardHandler(self.sent.append)
-        self.desktop = MemoryClipboard(self.handler, Patience(first_s=0.05))
+        self.desktop = MemoryClipboard(self.handler, Patience(first_s=GIVEN_UP_S / 2))
         self.handler.attach(self.desktop)
         if connected:
             self.handler.connected()
@@ -52,11 +61,6 @@ class Guest:
         sent = self.sent[:]
         self.sent.clear()
         return sent
-
-
-async def settle() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 # -- the guest copies ----------------------------------------------------------------------------
@@ -96,7 +100,7 @@ async def test_an_owner_that_never_answers_is_answered_for() -> None:
     await settle()
     guest.take()
     guest.handler.request(ClipboardRequest(0, TEXT))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(GIVEN_UP_S)
     assert guest.sent == [Clipboard(0, TEXT, b"")]
 
 
@@ -124,13 +128,12 @@ async def test_a_flood_of_requests_is_answered() -> None:
     for _ in range(MAX_READS + 3):
         guest.handler.request(ClipboardRequest(0, TEXT))
     assert guest.sent == [Clipboard(0, TEXT, b"")] * 3
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(GIVEN_UP_S)
     assert len(guest.sent) == MAX_READS + 3
 
 
 async def test_an_owner_that_drips_does_not_keep_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte in time, and never the last."""
-    monkeypatch.setattr(clipboard, "READ_S", 0.1)
     guest = Guest()
     await guest.copies(Format.TEXT)
     guest.take()
@@ -142,9 +145,7 @@ async def test_an_owner_that_drips_does_not_keep_its_place(monkeypatch: pytest.M
     monkeypatch.setattr(guest.desktop, "read", drip)
     for _ in range(MAX_READS):
         guest.handler.request(ClipboardRequest(0, TEXT))
-    async with asyncio.timeout(10):
-        while len(guest.sent) < MAX_READS:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(guest.sent) == MAX_READS, timeout_s=READ_S + 1)
     assert guest.take() == [Clipboard(0, TEXT, b"")] * MAX_READS
     await settle()  # a read gives its place back when its task is done: a step after its answer
     monkeypatch.undo()
@@ -277,7 +278,7 @@ async def test_a_daemon_that_is_gone_is_told_nothing() -> None:
     guest.handler.request(ClipboardRequest(0, TEXT))
     await settle()
     guest.handler.disconnected()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(GIVEN_UP_S)
     assert guest.sent == []
 
 

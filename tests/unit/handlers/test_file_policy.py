@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.handlers.file_rig import Rig, until
+from tests.support.waiting import until
+from tests.unit.handlers.file_rig import Rig, SlowStore
 from vdagent.backends.base import Note
-from vdagent.handlers import file_progress
 from vdagent.handlers.file_transfer import REFUSALS_SAID, SWITCHED_OFF
 from vdagent.handlers.policy import FilePolicy
 from vdagent.protocol import messages as m
@@ -77,11 +77,13 @@ async def test_the_result_opens_its_folder(tmp_path: Path, monkeypatch: pytest.M
     assert opened == [str(rig.directory)]
 
 
+@pytest.mark.virtual_time
 async def test_a_flood_is_told_in_two_notes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(file_progress, "NEXT_RESULT_S", 2.0)
-    rig = Rig(tmp_path)
+    store = SlowStore()
+    store.go.set()
+    rig = Rig(tmp_path, store)
     rig.handler.set_policy(FilePolicy(max_bytes=5))
     for id_ in range(200):
         rig.announce(id_, f"{id_}", 1_000_000, *LONE)
@@ -91,7 +93,7 @@ async def test_a_flood_is_told_in_two_notes(
     await until(lambda: len(rig.notes.shown) == 2)
     why = "it has 1.0 MB, the settings allow 5 bytes"
     first = "\n".join(f"{id_}: {why}" for id_ in (1, 2, 3))
-    assert rig.notes.shown[1] == Note("a received", f"In {rig.directory}\n{first}\nand 196 more")
+    assert rig.notes.shown[1] == Note("a received", f"In /in\n{first}\nand 196 more")
     assert rig.handler._progress._timer is None
 
 

@@ -79,7 +79,7 @@ def test_ids_nobody_started_do_not_exist(s: Setup) -> None:
     s.files.host_data(FileXferData(5, b"x"))
     s.files.host_status(FileXferStatus(5, Result.CANCELLED))
     assert s.host.sent == s.agent.sent == []
-    assert not s.files.count
+    assert not s.files.receivers
 
 
 def test_another_sessions_word_does_not_count(s: Setup) -> None:

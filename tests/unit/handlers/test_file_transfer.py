@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.handlers.file_rig import Rig, SlowStore, until
+from tests.support.waiting import until
+from tests.unit.handlers.file_rig import Rig, SlowStore
 from vdagent.backends.base import Buffer, FileStore, Note
 from vdagent.backends.files import PartialFile
 from vdagent.errors import SystemFault

@@ -15,6 +15,8 @@ from vdagent.errors import DesktopError
 from vdagent.handlers import follow
 from vdagent.handlers.follow import Follow, followed
 
+pytestmark = pytest.mark.virtual_time
+
 ONE = (Output("Virtual-1", Rect(1024, 768)),)
 LEFT, RIGHT = Output("Virtual-1", Rect(800, 600)), Output("Virtual-2", Rect(640, 480, 800, 0))
 
@@ -61,12 +63,6 @@ class Guest:
         if work is not None:
             await asyncio.wait((work,))
             assert work.cancelled() or work.exception() is None
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PROBE_S", "PROBE_STEP_S", "OWN_WAY_S"):
-        monkeypatch.setattr(follow, name, getattr(follow, name) / 20)
 
 
 async def test_a_desktop_that_does_not_follow_is_given_the_size() -> None:

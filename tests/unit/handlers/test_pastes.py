@@ -7,8 +7,11 @@ import asyncio
 
 import pytest
 
+from tests.support.clock import settle
 from vdagent.backends.base import Buffer, Patience
 from vdagent.handlers.pastes import Pastes
+
+pytestmark = pytest.mark.virtual_time
 
 TEXT, PNG = 1, 2
 
@@ -29,7 +32,7 @@ def setup(first_s: float = 30.0, progress_s: float = 30.0) -> tuple[Viewer, Past
 
 async def start(pastes: Pastes, selection: int, type_: int) -> asyncio.Task[Buffer]:
     task = asyncio.ensure_future(pastes.fetch(selection, type_))
-    await asyncio.sleep(0)
+    await settle()
     return task
 
 
@@ -138,7 +141,7 @@ async def test_cancelled_pastes_end_empty(selection: int | None) -> None:
     part(pastes, b"abc")
     pastes.cancel(selection)
     assert await task == b""
-    await asyncio.sleep(0)
+    await settle()
     assert other.done() == (selection is None)
     pastes.cancel()
 
@@ -199,7 +202,7 @@ async def test_the_rest_of_a_late_answer_is_not_the_next_ones() -> None:
     task = await start(pastes, 0, TEXT)
     part(pastes, b"def")
     pastes.end()
-    await asyncio.sleep(0)
+    await settle()
     assert not task.done()
     pastes.data(0, TEXT, b"new")
     assert await task == b"new"

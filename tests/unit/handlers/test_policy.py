@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.clock import settle
 from tests.unit.handlers.fakes import desktop
 from tests.unit.handlers.routing import Setup
-from tests.unit.handlers.test_clipboard import Guest, settle
+from tests.unit.handlers.test_clipboard import Guest
 from vdagent.backends.base import Format, Login, Selection
 from vdagent.handlers.policy import ClipboardPolicy, Direction
 from vdagent.protocol.messages import (
@@ -226,19 +228,21 @@ def test_locks_that_change(s: Setup) -> None:
 def test_the_locked_size(s: Setup) -> None:
     s.routing.set_policy(ClipboardPolicy(max_bytes=3))
     copies(s)
-    for answer in (
+    answers: tuple[Callable[[], None], ...] = (
         lambda: s.routing.agent_data(s.a, Clipboard(0, TEXT, b"1234")),
         lambda: s.routing.agent_begin(s.a, ClipboardBegin(0, TEXT, 4)),
-    ):
+    )
+    for answer in answers:
         s.routing.host_request(ClipboardRequest(0, TEXT))
         s.host.take()
         answer()
         assert s.host.take() == [Clipboard(0, TEXT, b"")]
     s.routing.host_grab(ClipboardGrab(0, (TEXT,)))
-    for answer in (
+    answers = (
         lambda: s.routing.host_data(Clipboard(0, TEXT, b"1234")),
         lambda: s.routing.host_begin(ClipboardBegin(0, TEXT, 4)),
-    ):
+    )
+    for answer in answers:
         s.routing.agent_request(s.a, ClipboardRequest(0, TEXT))
         s.a.take()
         answer()

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import settle
+from tests.support.waiting import until
 from vdagent.backends.base import Output, Rect
 from vdagent.backends.memory import MemoryDisplay
 from vdagent.errors import DesktopError
@@ -22,6 +24,8 @@ from vdagent.protocol.messages import (
     MonitorsConfig,
 )
 from vdagent.protocol.udscs import GuestResolution, Screen, encode
+
+pytestmark = pytest.mark.virtual_time
 
 TWO = (Output("one", Rect(1024, 768)), Output("two", None))
 
@@ -71,11 +75,6 @@ class Guest:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolution, "BETWEEN_S", 0.0)
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 def report(width: int, height: int, *screens: tuple[int, ...]) -> GuestResolution:
@@ -206,7 +205,7 @@ async def test_a_dragged_window_does_not_keep_the_desktop_busy(
     guest = Guest()
     await settle()
     loop = asyncio.get_running_loop()
-    times = []
+    times: list[float] = []
     apply = guest.display.apply
 
     async def timed(wanted: Mapping[str, Rect | None]) -> None:
@@ -218,11 +217,9 @@ async def test_a_dragged_window_does_not_keep_the_desktop_busy(
     for width in range(800, 830):
         await guest.wants((width, 600, 0, 0))
         await asyncio.sleep(0.01)
-    async with asyncio.timeout(10):
-        while guest.sent[-1].width != 829:
-            await asyncio.sleep(0.01)
-    assert times[0] - began < 0.1, "the first one is not held back"
-    assert all(later - earlier > 0.09 for earlier, later in pairwise(times)), times
+    await until(lambda: guest.sent[-1].width == 829)
+    assert times[0] == began, "the first one is not held back"
+    assert [b - a for a, b in pairwise(times)] == pytest.approx([0.1] * 3, abs=0.001)
     assert len(guest.sent) == len(times) + 1, "each is reported, for the pointer"
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.support.waiting import until
 from vdagent.transport.link import READ_SIZE, Buffer, Link
 
+pytestmark = pytest.mark.virtual_time
+
 
 class End:
     """One end of a connection as a Link that remembers what it was told; `peer` is the other."""

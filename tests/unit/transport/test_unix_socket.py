@@ -92,6 +92,7 @@ async def test_who_connects(tmp_path: Path) -> None:
         connect(str(tmp_path / "s"))
 
 
+@pytest.mark.virtual_time
 async def test_no_file_descriptor_left_is_a_pause_not_a_spin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,13 +7,14 @@ import asyncio
 import errno
 import os
 import socket
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.waiting import until
 from vdagent.transport.virtio_port import FIRST_RETRY_S, LAST_RETRY_S, VirtioPort
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Owner:
@@ -26,7 +27,7 @@ class Owner:
         self.port = VirtioPort(str(path), self._open, self._data, self.lost.append)
 
     def _open(self) -> None:
-        self.opened.append(time.monotonic())
+        self.opened.append(asyncio.get_running_loop().time())
         self.port.write([b"hello"])
 
     def _data(self, view: memoryview) -> None:
@@ -94,7 +95,7 @@ async def test_a_lost_host_is_back_within_100_ms(tmp_path: Path) -> None:
         stream.send(b"x")
         await until(lambda: owner.got)
         owner.got = b""
-        lost = time.monotonic()
+        lost = asyncio.get_running_loop().time()
         stream.close()
         await until(lambda: len(owner.opened) > len(owner.lost))
         stream = await host.accept()
@@ -104,7 +105,7 @@ async def test_a_lost_host_is_back_within_100_ms(tmp_path: Path) -> None:
         owner.got = b""
         owner.port.reopen("out of step")
         stream.close()
-    assert min(took) < 0.1, took  # a busy machine can only make it longer
+    assert max(took) < 0.1, took
     assert owner.lost.count("out of step") == 3
     owner.port.close()
     host.close()
@@ -117,7 +118,7 @@ async def test_it_doubles_its_pauses_while_opens_bring_no_byte(tmp_path: Path) -
         (await host.accept()).close()
     pauses = [b - a for a, b in zip(owner.opened, owner.opened[1:], strict=False)]
     expected = [FIRST_RETRY_S * 2**i for i in range(4)]
-    assert all(p >= e * 0.9 for p, e in zip(pauses, expected, strict=True))
+    assert pauses == pytest.approx(expected, abs=0.01)
     stream = await host.accept()
     stream.send(b"x")
     await until(lambda: owner.got)

@@ -17,14 +17,13 @@ from collections.abc import Callable, Sequence
 
 from ...errors import DesktopError
 from .. import mime, pipes
-from ..base import Buffer, ClipboardListener, Format, Patience, Selection
+from ..base import Buffer, Claim, ClipboardListener, Format, Patience, Selection
 from ..dbus import Bus, BusError
 from .reader import Reader
 from .service import Service
 from .session import NAME, ClipboardSession
 
 MAX_PASTES = 256
-HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 COPY_S = 0.2  # between "nobody owns it" and Mutter's copy lies nothing but the bus
 CLOSE_S = 1.0
 NOTHING = "application/x-vdagent-nothing"  # a type that Mutter keeps no copy of
@@ -49,11 +48,13 @@ class MutterClipboard:
     name = NAME
     selections = frozenset((Selection.CLIPBOARD,))
 
-    def __init__(self, address: str, listener: ClipboardListener, patience: Patience) -> None:
+    def __init__(
+        self, address: str, listener: ClipboardListener, patience: Patience, claim: Claim
+    ) -> None:
         self.on_lost: Callable[[str], None] = lambda reason: None
         self._listener = listener
         self._patience = patience
-        self._service = Service(address, self)
+        self._service = Service(address, self, claim)
         self._session: ClipboardSession | None = None
         self._guest: _GuestOwner | None = None
         self._present: tuple[str, ...] | None = None  # the types of the owner, while binding
@@ -153,7 +154,7 @@ class MutterClipboard:
     async def _ask_hint(self, guest: _GuestOwner) -> None:
         """Whether it is what a password manager hides; one that does not answer has reason to."""
         try:
-            hint = await self._receive(guest, mime.SECRET_HINT, HINT)
+            hint = await self._receive(guest, mime.SECRET_HINT, mime.HINT_PATIENCE)
         except DesktopError:
             hint = bytearray(mime.SECRET)
         guest.secret = hint.strip() == mime.SECRET

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..base import ClipboardListener, DisplayListener, Patience
+from ..base import ALWAYS_OURS, Claim, ClipboardListener, DisplayListener, Patience
 from .clipboard import MutterClipboard
 from .display import MutterDisplay
 
@@ -24,9 +24,10 @@ class MutterDesktop:
         display_listener: DisplayListener,
         on_lost: Callable[[str], None],
         patience: Patience = Patience(),
+        claim: Claim = ALWAYS_OURS,
     ) -> None:
-        self.clipboard = MutterClipboard(address, clipboard_listener, patience)
-        self.display = MutterDisplay(address, display_listener)
+        self.clipboard = MutterClipboard(address, clipboard_listener, patience, claim)
+        self.display = MutterDisplay(address, display_listener, claim)
         self._on_lost: Callable[[str], None] | None = on_lost
 
     async def open(self) -> None:

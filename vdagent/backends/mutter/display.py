@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from ...errors import DesktopError
-from ..base import DisplayListener, Layout, Rect
+from ..base import ALWAYS_OURS, Claim, DisplayListener, Layout, Rect, switched_on
 from ..dbus import Bus, BusError, plain
 from .monitors import Monitors
 from .service import Service
@@ -30,10 +30,10 @@ class MutterDisplay:
 
     name = NAME
 
-    def __init__(self, address: str, listener: DisplayListener) -> None:
+    def __init__(self, address: str, listener: DisplayListener, claim: Claim = ALWAYS_OURS) -> None:
         self.on_lost: Callable[[str], None] = lambda reason: None
         self._listener = listener
-        self._service = Service(address, self)
+        self._service = Service(address, self, claim)
         self._bus: Bus | None = None
         self._told: Layout | None = None
         self._due = False
@@ -97,12 +97,9 @@ class MutterDisplay:
         """Mutter does it at each change that the kernel tells."""
 
     async def apply(self, wanted: Mapping[str, Rect | None]) -> None:
-        rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
-        if not rects:
-            raise DesktopError("a desktop needs at least one output")
         for attempt in range(TRIES):
             monitors = await self._monitors()
-            logical = monitors.plan(rects)
+            logical = monitors.plan(switched_on(wanted, monitors.modes))
             if _sorted(logical) == _sorted(monitors.present()):
                 return
             await self._check_allowed()

@@ -91,8 +91,6 @@ class Monitors(NamedTuple):
         Scale, transform and primary stay. A single monitor gets the largest size that fits, several
         have to touch: DesktopError if a size is not listed.
         """
-        if unknown := sorted(rects.keys() - self.modes.keys()):
-            raise DesktopError(f"the desktop has no output {', '.join(unknown)}")
         modes = {name: self._listed(name, rect, len(rects) == 1) for name, rect in rects.items()}
         scales = {name: self._scale(name, mode) for name, mode in modes.items()}
         positions = to_logical(rects, dict.fromkeys(rects, 1.0) if self.physical else scales)

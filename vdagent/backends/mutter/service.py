@@ -12,6 +12,7 @@ import logging
 from typing import Protocol
 
 from ...errors import DesktopError
+from ..base import TAKEN, Claim
 from ..dbus import Bus, BusError
 
 OPEN_S = 1.0  # the names come a little after the compositor's socket
@@ -45,8 +46,9 @@ class Part(Protocol):
 class Service:
     """Keeps one part bound for as long as Mutter is there, and binds it again when it comes back."""
 
-    def __init__(self, address: str, part: Part) -> None:
+    def __init__(self, address: str, part: Part, claim: Claim) -> None:
         self._address = address
+        self._claim = claim
         self._part = part
         self._ended = asyncio.Event()
         self._changed = asyncio.Event()
@@ -105,6 +107,8 @@ class Service:
                 raise DesktopError(f"{self._part.name} is not on the session bus")
         if not self._is_there:
             return
+        if not self._claim.take():
+            raise DesktopError(TAKEN)
         began = asyncio.get_running_loop().time()
         try:
             await self._part.bind(bus)
@@ -161,11 +165,14 @@ class Service:
     def _bus_lost(self, bus: Bus) -> None:
         if bus is self._bus:
             self._is_there = False
+            self._claim.leave()
             self._changed.set()
             self.end("the session bus has gone")
 
     def _owner_changed(self, path: str, name: str, old: str, new: str) -> None:
         self._is_there = bool(new)
+        if not new:
+            self._claim.leave()
         if old:
             self.end(f"{name} has gone from the session bus")
         if new:

@@ -28,7 +28,6 @@ from .seat import Offer, SeatSelections
 
 MARKER = "application/x-vdagent-offer;id="
 MAX_PASTES = 256
-HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 PRIMARY_SINCE = 2  # version of zwlr_data_control_manager_v1
 
 log = logging.getLogger("wayland")
@@ -152,7 +151,7 @@ class WaylandClipboard:
     async def _ask_hint(self, selection: Selection, guest: _GuestOwner) -> None:
         """Whether it is what a password manager hides; one that does not answer has reason to."""
         try:
-            hint = await pipes.receive(guest.offer.request(mime.SECRET_HINT), HINT)
+            hint = await pipes.receive(guest.offer.request(mime.SECRET_HINT), mime.HINT_PATIENCE)
         except (DesktopError, OSError):
             hint = bytearray(mime.SECRET)
         guest.secret = hint.strip() == mime.SECRET

@@ -33,6 +33,8 @@ log = logging.getLogger("wayland")
 
 Callback = Callable[..., None]
 
+_UCRED = struct.Struct("iII")
+
 
 class Global(NamedTuple):
     """Something the compositor announces: its number in the registry, interface and version."""
@@ -40,6 +42,29 @@ class Global(NamedTuple):
     number: int
     interface: str
     version: int
+
+
+class Peer(NamedTuple):
+    """The compositor's process, with the user it runs as; 0 if it is not in our namespace."""
+
+    pid: int
+    uid: int
+
+
+def _peer(fd: int) -> Peer:
+    with socket.socket(fileno=os.dup(fd)) as client:
+        packed = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid, uid, _ = _UCRED.unpack(packed)
+    return Peer(pid, uid)
+
+
+def _login(pid: int) -> str:
+    """What tells the login session of a process: its control group; "" where that cannot be read."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 class _Event:
@@ -69,19 +94,10 @@ _READ: dict[ArgumentType, Callable[[Any], Any]] = {
 }
 
 
-def _process_behind(fd: int) -> tuple[int, int]:
-    """Who began to listen at the other end: pid and uid (SO_PEERCRED, unix(7))."""
-    with socket.socket(fileno=os.dup(fd)) as end:
-        data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    pid, uid, _ = struct.unpack("iII", data)
-    return pid, uid
-
-
 class WaylandConnection:
     """A connection to one compositor; `on_lost(reason)` is called once if it goes by itself.
 
-    `process` is the compositor's pid and uid. Requests are sent by `flush`, which runs by itself after
-    events have been handled.
+    Requests are sent by `flush`, which runs by itself after events have been handled.
     """
 
     def __init__(self, display: Display) -> None:
@@ -91,7 +107,8 @@ class WaylandConnection:
         self.globals: dict[int, Global] = {}
         self._display = display
         self._fd = display.get_fd()
-        self.process = _process_behind(self._fd)
+        self.peer = _peer(self._fd)
+        self.login = _login(self.peer.pid)
         self._loop = asyncio.get_running_loop()
         self._lost: asyncio.Future[str] = self._loop.create_future()
         self._fences: set[Proxy[Any]] = set()
@@ -197,10 +214,6 @@ class WaylandConnection:
 
     # Bytes.
 
-    @property
-    def is_lost(self) -> bool:
-        return self._lost.done()
-
     def _readable(self) -> None:
         try:
             self._display.read()
@@ -216,11 +229,11 @@ class WaylandConnection:
         if self._display.flush() >= 0:
             self._loop.remove_writer(self._fd)
             return
-        reason: int = ffi.errno  # type: ignore[attr-defined]  # not in pywayland's stubs
-        if reason == errno.EAGAIN:
+        number: int = ffi.errno  # type: ignore[attr-defined]  # not in pywayland's stubs
+        if number == errno.EAGAIN:
             self._loop.add_writer(self._fd, self.flush)
-        elif reason != errno.EPIPE:  # what was said before the end is still to be read
-            self._lose(os.strerror(reason))
+        elif number != errno.EPIPE:  # what was said before the end is still to be read
+            self._lose(os.strerror(number))
 
     def _lose(self, reason: str) -> None:
         if not self._lost.done():

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...errors import DesktopError
-from ..base import DisplayListener, Layout, Rect
+from ..base import DisplayListener, Layout, Rect, switched_on
 from ..logical import Shown, describe, to_logical
 from .connection import WaylandConnection
 from .kde_management import KdeManagement
@@ -94,18 +94,16 @@ class WaylandDisplay:
         if self._management is None:
             raise DesktopError("this compositor lets no program change its outputs")
         outputs, management = self._outputs, self._management
-        rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
-        if not rects:
-            raise DesktopError("a desktop needs at least one output")
-        if unknown := sorted(rects.keys() - set(management.names())):
-            raise DesktopError(f"the desktop has no output {', '.join(unknown)}")
+        rects = switched_on(wanted, management.names())
         shown = {output.name: output for output in outputs.shown()}
         plans = _plans(rects, shown, management)
         former = {name: _as_is(output, shown) for name, output in shown.items()}
         if plans == former:
             return
         try:
-            await management.apply(plans)
+            await _apply(
+                management, plans, lambda: _plans(_with_all(rects, shown), shown, management)
+            )
         except DesktopError as error:
             await _restore(management, former)
             raise DesktopError(f"the layout was refused and is as before: {error}") from error
@@ -129,6 +127,30 @@ def _plans(
         shapes[name] = (height, width) if turned & 1 else (width, height)
     places = to_logical(rects, scales, shapes)
     return {name: Plan(*sizes[name], *places[name]) for name in rects}
+
+
+async def _apply(
+    management: OutputManagement, plans: Mapping[str, Plan], with_all: Callable[[], dict[str, Plan]]
+) -> None:
+    """As planned, or with every output where none can be switched off (headless ones of wlroots 0.15)."""
+    try:
+        await management.apply(plans)
+    except DesktopError:
+        if (beside := with_all()).keys() == plans.keys():
+            raise
+        await management.apply(beside)
+
+
+def _with_all(rects: Mapping[str, Rect], shown: Mapping[str, Shown]) -> dict[str, Rect]:
+    """`rects`, and right of them, as large as they are, the other outputs that are on."""
+    all_of_them = dict(rects)
+    right = max(rect.x + rect.width for rect in rects.values())
+    top = min(rect.y for rect in rects.values())
+    for name, output in shown.items():
+        if name not in rects:
+            all_of_them[name] = Rect(output.width, output.height, right, top)
+            right += output.width
+    return all_of_them
 
 
 def _as_is(output: Shown, shown: Mapping[str, Shown]) -> Plan:

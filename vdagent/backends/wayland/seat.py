@@ -91,7 +91,7 @@ class SeatSelections:
     ) -> None:
         self._connection = connection
         self._manager = manager
-        self._wl_seat = wl_seat
+        self._wl_seat = wl_seat  # kept: what nobody holds any more is destroyed
         self._listener = listener
         self._introduced: dict[Any, Offer] = {}
         self._offers: dict[Selection, Offer] = {}

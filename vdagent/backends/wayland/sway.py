@@ -15,6 +15,7 @@ import struct
 from collections.abc import Mapping
 
 from ...errors import DesktopError, reason
+from .connection import Peer
 
 ANSWER_S = 5.0
 MAX_ANSWER = 64 * 1024
@@ -24,13 +25,14 @@ _HEADER = struct.Struct("=6sII")  # magic, length of the body, type
 _NAME = re.compile(r"[\w-]+", re.ASCII)
 
 
-def socket_of(pid: int, uid: int, environment: Mapping[str, str]) -> str | None:
-    """Where the compositor that is this process listens, if it is a sway.
+def find_socket(compositor: Peer, environment: Mapping[str, str]) -> str | None:
+    """Where sway listens, if `compositor` is one.
 
-    Its own choice of a name first: after a crash SWAYSOCK names the one before, whose socket is left over.
+    By the name it gives it, which no unit has to import and which is right after a restart, too.
     """
-    chosen = f"{environment.get('XDG_RUNTIME_DIR', '/tmp')}/sway-ipc.{uid}.{pid}.sock"
-    return chosen if os.path.exists(chosen) else environment.get("SWAYSOCK")
+    directory = environment.get("XDG_RUNTIME_DIR", "/tmp")
+    path = os.path.join(directory, f"sway-ipc.{compositor.uid}.{compositor.pid}.sock")
+    return path if os.path.exists(path) else environment.get("SWAYSOCK")
 
 
 async def set_custom_modes(path: str, sizes: Mapping[str, tuple[int, int]]) -> None:

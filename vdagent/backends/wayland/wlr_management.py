@@ -18,7 +18,7 @@ from ...errors import DesktopError
 from .connection import WaylandConnection
 from .generated.wlr_output_management_unstable_v1 import ZwlrOutputManagerV1
 from .plan import Plan
-from .sway import set_custom_modes, socket_of
+from .sway import find_socket, set_custom_modes
 
 log = logging.getLogger("wayland")
 
@@ -80,7 +80,7 @@ class WlrManagement:
         self._connection = connection
         self._serial = 0
         self._heads: dict[Any, _Head] = {}
-        self._sway = socket_of(*connection.process, os.environ)
+        self._sway = find_socket(connection.peer, os.environ)
         (manager, *_) = connection.find(ZwlrOutputManagerV1)
         self._any_width = manager.version >= ANY_WIDTH_SINCE
         self._manager = connection.bind(manager.number, ZwlrOutputManagerV1)

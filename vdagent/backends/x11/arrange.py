@@ -15,7 +15,7 @@ from Xlib.ext import randr
 from Xlib.protocol import request
 
 from ...errors import DesktopError
-from ..base import Rect
+from ..base import Rect, switched_on
 from .connection import XConnection
 from .modes import reduced_blanking
 from .screen import Crtc, OutputInfo, Screen
@@ -70,11 +70,7 @@ async def _within_limits(
     Raises DesktopError, before anything is changed, for a desktop larger than the server can have.
     """
     known = {output.name: output.id for output in screen.outputs}
-    rects = {name: rect for name, rect in wanted.items() if rect and rect.width and rect.height}
-    if not rects:
-        raise DesktopError("a desktop needs at least one output")
-    if unknown := sorted(rects.keys() - known.keys()):
-        raise DesktopError(f"the X server has no output {', '.join(unknown)}")
+    rects = switched_on(wanted, known)
     limits = await x.ask(randr.GetScreenSizeRange, opcode=opcode, window=x.root)
     left = min(rect.x for rect in rects.values())
     top = min(rect.y for rect in rects.values())

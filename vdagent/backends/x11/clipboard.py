@@ -38,7 +38,6 @@ TARGETS_S = (1.0, 2.0)
 BUSY_S = 120.0
 SETTLE_S = sum(TARGETS_S) + 1.0
 PROGRESS_S = 3.0
-HINT = Patience(first_s=1.0, progress_s=1.0, max_bytes=64)
 MAX_TARGETS = 256
 XFIXES_EVENTS = 7  # owner set, owner's window destroyed, owner's connection closed
 
@@ -174,7 +173,7 @@ class X11Clipboard:
             return False
         try:
             answer = await self._requestor.convert(
-                self._atom_of[selection], atom_of[mime.SECRET_HINT], guest.time, HINT
+                self._atom_of[selection], atom_of[mime.SECRET_HINT], guest.time, mime.HINT_PATIENCE
             )
         except DesktopError:
             return True

@@ -139,6 +139,17 @@ class XConnection:
                 "does some program hold a server grab?",
             ) from None
 
+    def put(self, window: int, prop: int, kind: int, bits: int, data: bytes | list[int]) -> None:
+        """Have a window's property be `data`, in units of so many bits."""
+        self.send(
+            request.ChangeProperty,
+            mode=X.PropModeReplace,
+            window=window,
+            property=prop,
+            type=kind,
+            data=(bits, data),
+        )
+
     async def extension(self, name: str) -> Extension | None:
         """Where the server has the extension `name`, None if it has not."""
         answer = await self.ask(request.QueryExtension, name=name)

@@ -50,7 +50,7 @@ class IncrSender:
     def put(self, window: int, prop: int, kind: int, data: Buffer) -> bool:
         """Put `data` of type `kind` there, or start to; False if too much is under way already."""
         if len(data) <= self._increment:
-            self._change(window, prop, kind, 8, bytes(data))
+            self._x.put(window, prop, kind, 8, bytes(data))
             return True
         of_window = self._transfers.get(window, {})
         total = sum(map(len, self._transfers.values()))
@@ -60,7 +60,7 @@ class IncrSender:
             self._transfers[window] = of_window
             self._watch(window, X.PropertyChangeMask | X.StructureNotifyMask)
         of_window[prop] = _Transfer(kind, data, self._now())
-        self._change(window, prop, self._x.atom("INCR"), 32, [len(data)])
+        self._x.put(window, prop, self._x.atom("INCR"), 32, [len(data)])
         if self._timer is None:
             self._set_timer(self._patience_s)
         return True
@@ -81,7 +81,7 @@ class IncrSender:
         part = transfer.rest[: self._increment]
         transfer.rest = transfer.rest[len(part) :]
         transfer.last_step = self._now()
-        self._change(e.window, e.atom, transfer.kind, 8, bytes(part))
+        self._x.put(e.window, e.atom, transfer.kind, 8, bytes(part))
         if not part:
             self._forget(e.window, e.atom)
 
@@ -97,18 +97,6 @@ class IncrSender:
 
     def _watch(self, window: int, mask: int) -> None:
         self._x.send(request.ChangeWindowAttributes, window=window, attrs={"event_mask": mask})
-
-    def _change(
-        self, window: int, prop: int, kind: int, bits: int, data: bytes | list[int]
-    ) -> None:
-        self._x.send(
-            request.ChangeProperty,
-            mode=X.PropModeReplace,
-            window=window,
-            property=prop,
-            type=kind,
-            data=(bits, data),
-        )
 
     # Stalled requestors.
 

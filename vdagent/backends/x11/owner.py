@@ -135,9 +135,9 @@ class SelectionOwner:
         fmt = targets.format_of(name)
         if target == self._x.atom("TARGETS"):
             names = ["TARGETS", "MULTIPLE", "TIMESTAMP", *targets.offered_names(offer.formats)]
-            self._put_numbers(e.requestor, prop, Xatom.ATOM, [self._x.atom(n) for n in names])
+            self._x.put(e.requestor, prop, Xatom.ATOM, 32, [self._x.atom(n) for n in names])
         elif target == self._x.atom("TIMESTAMP"):
-            self._put_numbers(e.requestor, prop, Xatom.INTEGER, [offer.time or 0])
+            self._x.put(e.requestor, prop, Xatom.INTEGER, 32, [offer.time or 0])
         elif fmt in offer.formats and fmt is not None:
             data = await self._paste(self._selections[e.selection], fmt)
             if not len(data) and fmt is not Format.TEXT:
@@ -171,23 +171,13 @@ class SelectionOwner:
             for (target, prop), ok in zip(wanted, done, strict=True)
             for number in (target, prop if ok else X.NONE)
         ]
-        self._put_numbers(e.requestor, e.property, self._x.atom("ATOM_PAIR"), answer)
+        self._x.put(e.requestor, e.property, self._x.atom("ATOM_PAIR"), 32, answer)
         return True
 
     async def _convert_one_of(self, e: Any, offer: _Offer, target: int, prop: int) -> bool:
         if not prop or target == self._x.atom("MULTIPLE"):
             return False
         return await self._convert(e, offer, target, prop)
-
-    def _put_numbers(self, window: int, prop: int, kind: int, numbers: list[int]) -> None:
-        self._x.send(
-            request.ChangeProperty,
-            mode=X.PropModeReplace,
-            window=window,
-            property=prop,
-            type=kind,
-            data=(32, numbers),
-        )
 
     def _answer(self, e: Any, prop: int) -> None:
         notice = event.SelectionNotify(
