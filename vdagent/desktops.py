@@ -40,6 +40,10 @@ FLATPAK_INFO = "/.flatpak-info"
 # What compositors do with the selections of X11 programs.
 BOTH_WAYS = "Mutter passes it on both ways"
 NO_XWAYLAND = "the compositor does not serve it, and no XWayland runs"
+NOT_TOLD = (
+    "this X server is an XWayland, so clipboard and outputs pass in part only: WAYLAND_DISPLAY is not set "
+    "where the session agent was started"
+)
 ONE_WAY = "most compositors pass it on in one direction, or only while an X11 window has the focus"
 
 
@@ -98,7 +102,11 @@ async def connect(
         why = "as asked for" if x_display else "no Wayland"
         log.info("desktop: X11 at %s, %s", x_name, why)
         listeners.chose(Selection, f"X11 at {x_name}", why, "RandR")
-        return await _x11(listeners, x_name)
+        desktop = await _x11(listeners, x_name)
+        if x_display is None and await _is_xwayland(desktop.display):
+            log.warning("desktop: %s", NOT_TOLD)
+            listeners.chose(Selection, f"XWayland at {x_name}", NOT_TOLD, "RandR")
+        return desktop
     try:
         return await _wayland(compositor, listeners, x_name, environment)
     except DesktopError as error:
@@ -120,6 +128,14 @@ async def _x11(listeners: Listeners, name: str) -> Desktop:
         await display.close()
 
     return Desktop(clipboard, display, close)
+
+
+async def _is_xwayland(display: Display) -> bool:
+    try:
+        outputs = (await display.layout()).outputs
+    except DesktopError:
+        return False  # told when the outputs are needed
+    return any(output.name.startswith("XWAYLAND") for output in outputs)
 
 
 async def _wayland(

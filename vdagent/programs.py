@@ -94,11 +94,18 @@ def _session_settings(found: Found, display: str, daemon: str) -> SessionSetting
         socket=daemon,
         control=control_path(single.name_of(display, daemon)),
         config=str(found.get("config", defaults.config)),
-        save_dir=_text(found.get("file-xfer-save-dir")),
+        save_dir=_from_here(_text(found.get("file-xfer-save-dir"))),
         open_dir=None if open_dir is None else bool(open_dir),
         display=_text(found.get("display")),
         follow="no-follow" not in found,
     )
+
+
+def _from_here(directory: str | None) -> str | None:
+    """On a command line a relative path begins where we were started; in a file, at home."""
+    if not directory or directory in ("xdg-desktop", "xdg-download") or directory[0] == "~":
+        return directory
+    return os.path.abspath(directory)
 
 
 def run_session(ident: str, found: Found) -> int:

@@ -28,7 +28,7 @@ from vdagent.backends.wayland.connection import WaylandConnection
 from vdagent.backends.wayland.desktop import WaylandDesktop
 from vdagent.backends.wayland.sway import find_socket
 
-SOON_S = 5.0
+SOON_S = 10.0
 
 
 class Place:

@@ -26,7 +26,15 @@ from vdagent.backends.base import Format, Selection
 from vdagent.backends.memory import MemoryClipboard
 from vdagent.backends.split import OnlyFor, SplitClipboard
 from vdagent.backends.x11.starts import runs
-from vdagent.desktops import NO_XWAYLAND, ONE_WAY, Choice, Listeners, connect, no_data_control
+from vdagent.desktops import (
+    NO_XWAYLAND,
+    NOT_TOLD,
+    ONE_WAY,
+    Choice,
+    Listeners,
+    connect,
+    no_data_control,
+)
 from vdagent.errors import DesktopError
 
 
@@ -188,6 +196,10 @@ async def test_an_xwayland_that_comes_back(
                 await asyncio.sleep(0.01)
         assert pasted["data"] == "from the viewer"
         assert heard.lost == []
+        await desktop.close()
+        # As in a unit whose environment lacks the other name.
+        desktop = await connect(listeners(heard), environment={"DISPLAY": display})
+        assert caplog.messages[-1] == f"desktop: {NOT_TOLD}"
         await desktop.close()
 
 

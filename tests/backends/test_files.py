@@ -273,12 +273,18 @@ async def test_the_default_directory_is_made(
     await store.close()
 
 
-async def test_another_directory_where_the_wanted_one_cannot_be_used(home: Path) -> None:
+async def test_another_directory_where_the_wanted_one_cannot_be_used(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (home / "file").touch()
     store = Downloads(str(home / "file"), False, _no_icons)
-    file = await store.create(1, 0)
-    assert await file.finish("a") == str(home / "Downloads/a")
+    for name in "ab":
+        file = await store.create(1, 0)
+        assert await file.finish(name) == str(home / "Downloads" / name)
     await store.close()
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith(f"disk: cannot use {home}/file: ")
+    assert caplog.messages[0].endswith(f"; files go to {home}/Downloads")
 
 
 def test_the_directory_is_opened_without_a_shell(

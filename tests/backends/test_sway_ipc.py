@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import struct
 import tempfile
@@ -71,7 +72,8 @@ async def answering(path: Path, answer: bytes) -> AsyncIterator[str]:
         server.close()
         for writer in writers:
             writer.close()
-        await asyncio.sleep(0.01)  # closing is done by the loop
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

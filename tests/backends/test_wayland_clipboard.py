@@ -15,6 +15,7 @@ from tests.backends.desks import IMPATIENT
 from tests.backends.test_clipboard_contract import digest, noise, paste_when_offered
 from tests.backends.wayland_desks import WaylandDesk, open_wayland_desk, wayland_desk
 from tests.support.logs import faultless
+from tests.support.processes import spawn, stop
 from tests.support.waiting import until
 from vdagent.backends.base import Format, Patience, Selection
 from vdagent.backends.wayland import desktop
@@ -102,6 +103,22 @@ async def test_a_silent_owner_keeps_nobody_waiting(kind: str, tmp_path: Path) ->
             await silent
         with pytest.raises(DesktopError, match="stopped after 7 bytes"):
             await stuck
+
+
+async def test_an_owner_that_answers_too_late_is_not_harmed(tmp_path: Path) -> None:
+    """wl-copy with a text of its command line writes it itself, and dies if nobody reads."""
+    async with open_wayland_desk("sway", tmp_path, IMPATIENT) as desk:
+        owner = spawn(["wl-copy", "-f", "kept"], env=desk.compositor.environment)
+        try:
+            await desk.listener.heard(CLIPBOARD, TEXT)
+            owner.send_signal(signal.SIGSTOP)
+            with pytest.raises(DesktopError, match="does not answer"):
+                await desk.clipboard.read(CLIPBOARD, TEXT)
+            owner.send_signal(signal.SIGCONT)
+            assert await desk.clipboard.read(CLIPBOARD, TEXT) == b"kept"
+            assert owner.poll() is None
+        finally:
+            stop(owner)
 
 
 @compositors

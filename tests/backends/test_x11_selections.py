@@ -182,7 +182,7 @@ async def test_owners_that_do_not_answer_cost_their_time_only(server: XServer) -
         for answer in await asyncio.gather(*reads, return_exceptions=True):
             assert isinstance(answer, DesktopError)
             assert "does not answer" in str(answer)
-        assert 0.9 < time.monotonic() - start < 2
+        assert 0.9 < time.monotonic() - start < 2.9  # not one after the other
         assert await desk.clipboard.read(CLIPBOARD, PNG) == b"png"
         # One that does not even say what it has is an owner without anything, after a while.
         desk.listener.owners.clear()
@@ -236,7 +236,7 @@ async def test_saying_late_what_there_is_and_then_nothing_costs_one_time_only(
         began = time.monotonic()
         with pytest.raises(DesktopError, match="does not answer"):
             await desk.clipboard.read(CLIPBOARD, PNG)
-        assert time.monotonic() - began < 2.8
+        assert time.monotonic() - began < 3.4  # not 1.5 and then 2.0
 
 
 async def test_a_read_right_after_a_copy_waits_for_its_targets(
@@ -325,7 +325,7 @@ async def test_a_server_grab_delays_but_breaks_nothing(server: XServer) -> None:
             desk.clipboard.offer(PRIMARY, [TEXT])  # goes to a server that does not listen
             await asyncio.sleep(0.005)
             longest = max(longest, time.monotonic() - start)
-        assert longest < 0.5
+        assert longest < 0.9
         assert await paste == b"p" * 2_000_000
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.doctor.report import Report, doctor, environment, status
 from tests.support.compositors import mutter, sway
 from tests.support.processes import spawn, stop, wait_for
-from tests.support.rig import Rig, program
+from tests.support.rig import FACTS_S, Rig, program
 from tests.support.xservers import xvfb
 
 NO_BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
@@ -114,7 +114,7 @@ def test_over_ssh_the_session_agent_tells(directory: Path) -> None:
                     (directory / "agents.control").exists()
                     and any(s["backends"] for s in status(rig.socket)["sessions"])
                 ),
-                20,
+                FACTS_S,
                 "its word",
             )
             report = doctor("-s", directory / "port", "-S", rig.socket)

@@ -19,7 +19,7 @@ from tests.doctor.report import Report, doctor, environment, examined, read_json
 from tests.support import wire
 from tests.support.lab_guest import Guest
 from tests.support.processes import wait_control, wait_for
-from tests.support.rig import Rig, program
+from tests.support.rig import FACTS_S, Rig, program
 from tests.support.tools import require
 from vdagent.control import control_path
 from vdagent.doctor import host
@@ -43,7 +43,7 @@ def guest(directory: Path, *options: str) -> Iterator[Guest]:
         control = Path(control_path(str(guest.socket)))
         wait_for(control.exists, 10, "the control socket")
         wait_for(lambda: status(guest.socket)["host"]["client_connected"], 15, "the viewer")
-        wait_for(lambda: status(guest.socket)["sessions"][0]["backends"], 15, "the session's facts")
+        wait_for(lambda: status(guest.socket)["sessions"][0]["backends"], FACTS_S, "its facts")
         yield guest
 
 

@@ -16,7 +16,7 @@ from tests.doctor.report import Report, doctor, environment, status
 from tests.support.buses import require_mock_logind
 from tests.support.login_rig import ANNA, LoginRig
 from tests.support.processes import spawn, stop, wait_control, wait_for
-from tests.support.rig import Rig, program
+from tests.support.rig import FACTS_S, Rig, program
 from tests.support.xservers import xvfb
 from vdagent.control import control_path
 from vdagent.doctor.finding import Scope
@@ -100,7 +100,9 @@ def test_a_session_agent_of_another_version(rig: Rig, tmp_path: Path) -> None:
         session = spawn(argv, log=tmp_path / "session.log", env=env)
         try:
             wait_for(
-                lambda: any(s["version"] for s in status(rig.socket)["sessions"]), 15, "its name"
+                lambda: any(s["version"] for s in status(rig.socket)["sessions"]),
+                FACTS_S,
+                "its name",
             )
             report = ask(rig)
         finally:

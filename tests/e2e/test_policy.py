@@ -15,6 +15,7 @@ import pytest
 from tests.support.app_process import AppProcess
 from tests.support.lab_guest import C_PEER, Guest
 from tests.support.processes import stop, wait_for
+from tests.support.rig import FACTS_S
 from tests.support.tools import require
 from tests.support.wayland_guest import WaylandGuest
 
@@ -114,7 +115,7 @@ def test_to_guest_then_to_host(idle: Guest) -> None:
     assert requested(guest) == ""
     assert grabs(guest, since) == []
 
-    wait_for(lambda: "by its settings: clipboard to-guest" in _status(guest), 10, "the status")
+    wait_for(lambda: "by its settings: clipboard to-guest" in _status(guest), FACTS_S, "the status")
     where = ("-s", str(guest.lab.port), "-S", str(guest.socket))
     found = {
         link["name"]: link for link in json.loads(vdagent(guest, "doctor", "--json", *where).stdout)
@@ -294,7 +295,7 @@ def test_the_daemon_passes_a_reload_on_to_all_sessions(guest: Guest) -> None:
     started(guest)
     copy_unseen(guest, "out")
     since = guest.viewer.mark()
-    wait_for(lambda: "CLIPBOARD by" in _status(guest), 10, "the session known to the daemon")
+    wait_for(lambda: "CLIPBOARD by" in _status(guest), FACTS_S, "the session known to the daemon")
     configure(guest, 'clipboard.direction = "off"')
     guest.desktop.environment.pop("XDG_RUNTIME_DIR")
     assert vdagent(guest, "reload", "-S", str(guest.socket)).returncode == 0

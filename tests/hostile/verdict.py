@@ -188,12 +188,27 @@ def _is_connected(stream: Stream) -> bool:
 def serves(rig: Rig, agent: Agent) -> None:
     """Clipboard both ways and pointer, for a new session (the C daemon: for the one it has)."""
     if rig.kind != "C" or not _is_connected(agent):
-        agent = newcomer(rig, reports=False)
+        agent = _let_in(rig)
     agent.report(1280, 1024)  # another size: a new tablet
     _talk(rig, agent)
     moves = rig.events().count((EV_ABS, ABS_X, 1234))
     rig.host.send(wire.mouse(7, 7), wire.mouse(1234, 77))
     wait_for(lambda: rig.events().count((EV_ABS, ABS_X, 1234)) > moves, 5, "the pointer moves")
+
+
+def _let_in(rig: Rig) -> Agent:
+    """A new session. Refused it comes again, as session agents do: the hang-ups of others take their time."""
+
+    def comes() -> Agent | None:
+        agent = newcomer(rig, reports=False)
+        if rig.kind == "ours":
+            try:
+                agent.fence()
+            except (Closed, OSError):
+                return None
+        return agent
+
+    return wait_for(comes, SERVE_S, "a new session is let in")
 
 
 def _talk(rig: Rig, agent: Agent) -> None:

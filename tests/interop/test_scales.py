@@ -22,7 +22,7 @@ from tests.support import compositors, wire
 from tests.support.agent_processes import AgentProcess
 from tests.support.compositors import Compositor
 from tests.support.processes import spawn, stop, wait_for
-from tests.support.rig import Rig, program
+from tests.support.rig import FACTS_S, Rig, program
 from tests.support.tools import require
 from tests.support.wire import Port
 from vdagent.control import ask, control_path
@@ -147,7 +147,7 @@ async def test_the_pointer_lands_where_the_viewer_put_it(
     """Off by a logical pixel at most: clients are told no fractions of one, and KWin rounds them up."""
     with session_of(tmp_path, kind, heads) as (compositor, rig), ExitStack() as stack:
         scaled = Scaled(rig)
-        wait_for(lambda: scaled.monitors() == side_by_side(heads), what="the wanted layout")
+        wait_for(lambda: scaled.monitors() == side_by_side(heads), FACTS_S, "the wanted layout")
         app, desktop = wayland_program(compositor, "wayland_pointer"), scaled.desktop()
         stack.callback(app.close)
         assert await app.show() == len(heads)
@@ -172,7 +172,7 @@ async def test_on_a_turned_output(tmp_path: Path) -> None:
     head = Head("HEADLESS-1", 1000, 800, 1)
     with session_of(tmp_path, "sway, turned", [head]) as (compositor, rig), ExitStack() as stack:
         scaled = Scaled(rig)
-        wait_for(lambda: scaled.monitors() == [(800, 1000, 0, 1.0)], what="the wanted layout")
+        wait_for(lambda: scaled.monitors() == [(800, 1000, 0, 1.0)], FACTS_S, "the layout")
         (output,) = json.loads(compositor.run("swaymsg", "-r", "-t", "get_outputs"))
         mode = output["current_mode"]
         assert (mode["width"], mode["height"], output["transform"]) == (1000, 800, "90")
@@ -194,7 +194,7 @@ async def test_on_a_turned_output(tmp_path: Path) -> None:
 def test_a_daemon_that_cannot_learn_it_is_served_all_the_same(tmp_path: Path) -> None:
     with session_of(tmp_path, *CASES[0], daemon="C") as (_, rig):
         log = tmp_path / "session.log"
-        wait_for(lambda: "pointer is off" in log.read_text(), what="the warning")
+        wait_for(lambda: "pointer is off" in log.read_text(), FACTS_S, "the warning")
         rig.host.send(wire.monitors((900, 700), (2000, 1600)))
         wait_for(lambda: "now HEADLESS-1 900x700" in log.read_text(), what="the next layout")
         assert log.read_text().count("pointer is off") == 1

@@ -18,7 +18,7 @@ from tests.support import wire
 from tests.support.agent_processes import AgentProcess
 from tests.support.login_rig import ANNA
 from tests.support.processes import spawn, stop, wait_control, wait_for
-from tests.support.rig import Rig, program
+from tests.support.rig import FACTS_S, Rig, program
 from tests.support.wire import PNG, TEXT, Port, Uds, message, u32
 from tests.support.xservers import xvfb
 from vdagent.control import ask, control_path
@@ -187,7 +187,9 @@ def test_a_real_session_tells_its_backends(rig: Rig, tmp_path: Path) -> None:
         argv = [*program("session"), "-x", "-s", str(tmp_path / "port"), "-S", str(rig.socket)]
         session = spawn(argv, log=tmp_path / "session.log", env=env)
         try:
-            wait_for(lambda: any(s["backends"] for s in status(rig.socket)["sessions"]), 15, "it")
+            wait_for(
+                lambda: any(s["backends"] for s in status(rig.socket)["sessions"]), FACTS_S, "it"
+            )
             (found,) = status(rig.socket)["sessions"]
             told = text(rig)
         finally:

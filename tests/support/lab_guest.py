@@ -94,7 +94,7 @@ class Guest:
         where = ("-s", self.lab.port, "-S", self.socket, "-u", self.fifo)
         process = spawn([*DAEMON, "-x", "-X", "-f", *where, *options], log=self.log)
         self._stack.callback(stop, process)
-        wait_for(self.socket.exists, 10, f"daemon's socket; see {self.log}")
+        wait_for(self.socket.exists, 30, f"daemon's socket; see {self.log}")
         return process
 
     def session(self, *options: str) -> subprocess.Popen[bytes]:

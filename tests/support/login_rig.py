@@ -102,7 +102,7 @@ class LoginRig:
         environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.bus.address, **environment}
         self.daemon = spawn(argv, log=self.log, env=environment)
         self._stack.callback(stop, self.daemon)
-        wait_for(self.socket.exists, 10, "the daemon's socket")
+        wait_for(self.socket.exists, 30, "the daemon's socket")
         if wait:
             self.wait_log(wait)
 

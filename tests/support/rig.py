@@ -25,6 +25,9 @@ from tests.support.tools import require
 from tests.support.wire import Port, Uds
 
 PATIENCE_S = 10.0
+START_S = 30.0
+# What a session agent tells by the control socket: it looks for that for 8 s, the last time after 4.
+FACTS_S = 30.0
 ACCEPTS = "00010000"  # __SO_ACCEPTCON in /proc/net/unix: bound is not listening yet
 EVENT = struct.Struct("@llHHi")  # struct input_event
 
@@ -258,7 +261,7 @@ class Rig:
         argv = [*daemon_command(self.kind), "-x", "-X", "-f", *self.options]
         argv += ["-s", str(self.directory / "port"), "-S", str(self.socket), "-u", str(self.uinput)]
         self.daemon = spawn(argv, log=self.log)
-        wait_for(self._listens, what="the daemon listens")
+        wait_for(self._listens, START_S, "the daemon listens")
         return self.daemon
 
     def _listens(self) -> bool:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 20.0) -> None:
     """Let the loop run until `condition` holds; TimeoutError naming `what` if that takes too long."""
     try:
         async with asyncio.timeout(timeout_s):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vdagent import __version__, cli, daemonise, options
+from vdagent import __version__, cli, daemonise, options, programs
 from vdagent.options import DAEMON, SESSION, HelpWanted, UsageError, parse
 
 # What the C programs' manual pages list: letters and long names.
@@ -143,6 +143,25 @@ def test_open_dir_is_0_or_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["session", "-o", "yes"]) == 255
     assert "0 or 1" in capsys.readouterr().err
     assert cli.main(["session", "-o", "5", "-s", str(tmp_path / "missing")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "directory"),
+    [
+        ("some/where", "{here}/some/where"),
+        (".", "{here}"),
+        ("/srv/x", "/srv/x"),
+        ("~/x", "~/x"),
+        ("xdg-desktop", "xdg-desktop"),
+        ("", ""),
+    ],
+)
+def test_a_relative_directory_for_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, directory: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = programs._session_settings({"file-xfer-save-dir": word}, ":0", "socket")
+    assert settings.save_dir == directory.format(here=tmp_path)
 
 
 def test_vdagent_alone(capsys: pytest.CaptureFixture[str]) -> None:

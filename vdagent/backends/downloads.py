@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -16,6 +17,8 @@ from .worker import Worker
 
 # What a disk does not do in this time is left to `remove_leftovers`.
 CLOSE_S = 0.4
+
+log = logging.getLogger("files")
 
 
 class Downloads:
@@ -32,6 +35,7 @@ class Downloads:
         self._icons: bool | None = None  # where nobody has asked yet
         self._worker = Worker("disk")
         self._cleaned: set[str] = set()
+        self._unusable: set[str] = set()  # that was said
 
     async def create(self, size: int, promised: int) -> IncomingFile:
         if self._icons is None and (self._save_dir is None or self._open_dir is None):
@@ -52,7 +56,7 @@ class Downloads:
 
     def _create(self, incoming: _Incoming, save_dir: str, size: int, promised: int) -> None:
         """In the worker: the first directory that can be used gets the file."""
-        problem = SystemFault("disk: there is no directory for files")
+        problem: SystemFault | None = None
         for path in directories(save_dir):
             try:
                 directory = open_directory(path)
@@ -65,10 +69,17 @@ class Downloads:
                 if free is not None and size > max(free - promised, 0):
                     raise NoSpace(max(free - promised, 0))
                 incoming.opened(path, PartialFile(directory))
+                self._say_where(path, problem)
                 return
             finally:
                 os.close(directory)
-        raise problem
+        raise problem or SystemFault("disk: there is no directory for files")
+
+    def _say_where(self, path: str, problem: SystemFault | None) -> None:
+        """Once, that the directory of the user's choice was not the one."""
+        if problem is not None and str(problem) not in self._unusable:
+            self._unusable.add(str(problem))
+            log.warning("%s; files go to %s", problem, path)
 
     def _clean(self, path: str, directory: int) -> None:
         if path not in self._cleaned:

@@ -16,6 +16,8 @@ from ..errors import DesktopError
 from .base import Buffer, Patience
 
 PIPE_BYTES = 1 << 20  # what an unprivileged process may ask for (/proc/sys/fs/pipe-max-size)
+LATE_S = 60.0
+LATE_BYTES = 64 << 20
 
 
 def open_pipe() -> tuple[int, int]:
@@ -43,6 +45,27 @@ async def receive(fd: int, patience: Patience) -> bytearray:
                 raise DesktopError(f"the selection is larger than {patience.max_bytes} bytes")
             wait_s = patience.progress_s
             await asyncio.sleep(0)
+    finally:
+        os.close(fd)
+
+
+async def discard(fd: int) -> None:
+    """Let somebody write what nobody waits for any more, within limits."""
+    try:
+        async with asyncio.timeout(LATE_S):
+            left = LATE_BYTES
+            while left > 0:
+                try:
+                    part = os.read(fd, PIPE_BYTES)
+                except BlockingIOError:
+                    await _readable(fd, LATE_S, 0)
+                    continue
+                if not part:
+                    return
+                left -= len(part)
+                await asyncio.sleep(0)
+    except (DesktopError, TimeoutError):
+        pass
     finally:
         os.close(fd)
 

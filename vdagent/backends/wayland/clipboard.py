@@ -28,6 +28,7 @@ from .seat import Offer, SeatSelections
 
 MARKER = "application/x-vdagent-offer;id="
 MAX_PASTES = 256
+MAX_LATE = 16
 PRIMARY_SINCE = 2  # version of zwlr_data_control_manager_v1
 
 log = logging.getLogger("wayland")
@@ -67,6 +68,7 @@ class WaylandClipboard:
         self._offered: dict[Selection, tuple[Format, ...]] = {}
         self._markers: dict[Selection, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()  # answers that nobody waits for any more
         self._telling = False
 
     # The compositor comes and goes.
@@ -151,7 +153,7 @@ class WaylandClipboard:
     async def _ask_hint(self, selection: Selection, guest: _GuestOwner) -> None:
         """Whether it is what a password manager hides; one that does not answer has reason to."""
         try:
-            hint = await pipes.receive(guest.offer.request(mime.SECRET_HINT), mime.HINT_PATIENCE)
+            hint = await self._receive(guest.offer.request(mime.SECRET_HINT), mime.HINT_PATIENCE)
         except (DesktopError, OSError):
             hint = bytearray(mime.SECRET)
         guest.secret = hint.strip() == mime.SECRET
@@ -186,7 +188,30 @@ class WaylandClipboard:
             pipe = guest.offer.request(mime_type)
         except OSError as error:
             raise DesktopError(f"no pipe to read {selection.name}: {reason(error)}") from error
-        return mime.decode(mime_type, await pipes.receive(pipe, self._patience))
+        return mime.decode(mime_type, await self._receive(pipe, self._patience))
+
+    async def _receive(self, pipe: int, patience: Patience) -> bytearray:
+        """What comes out of `pipe`, which is kept open for an owner that is late.
+
+        wl-copy, when it has its text from the command line, dies of a pipe that nobody reads, and takes
+        along what the user has copied.
+        """
+        late = os.dup(pipe)
+        try:
+            data = await pipes.receive(pipe, patience)
+        except DesktopError:
+            if len(self._late) >= MAX_LATE:
+                os.close(late)
+            else:
+                task = self._spawn(pipes.discard(late))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+            raise
+        except BaseException:
+            os.close(late)
+            raise
+        os.close(late)
+        return data
 
     # We own.
 
