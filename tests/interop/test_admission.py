@@ -113,6 +113,12 @@ def test_an_agent_that_outlives_its_session_is_served_in_the_next_one(rig: Login
     rig.do(rig.logind.add("3", ANNA, Type="wayland"))
     rig.do(rig.logind.activate("3"))
     rig.host.accept()
+    # And it gives way to one that has.
+    anna.expect(Uds.CLIENT_DISCONNECTED)
+    own = rig.join(ANNA, "3")
+    rig.host.send(wire.grab(0, TEXT))
+    assert own.expect(Uds.GRAB) == (0, 0, wire.u32(TEXT))
+    assert anna.is_silent()
 
 
 def test_a_process_that_ended_meanwhile_is_nobody(rig: LoginRig) -> None:
