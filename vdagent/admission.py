@@ -166,7 +166,8 @@ class Admission:
         if peer.uid not in (0, login.uid):
             raise SessionError(f"it is in {login}, another user's")
         if link.login is not None:
-            self._moved.add(link)  # and gives way to one of that session's own: the newest is served
+            # It gives way to one of that session's own: the newest is served.
+            self._moved.add(link)
         elif self._sessions.has_agent(login, besides=self._moved):
             raise SessionError(f"{login} has an agent already")
         link.login = login
