@@ -166,8 +166,8 @@ class Admission:
         if peer.uid not in (0, login.uid):
             raise SessionError(f"it is in {login}, another user's")
         if link.login is not None:
-            # It gives way to one of that session's own: the newest is served.
             self._moved.add(link)
+            self._sessions.give_way(link)  # to one of that session's own
         elif self._sessions.has_agent(login, besides=self._moved):
             raise SessionError(f"{login} has an agent already")
         link.login = login

@@ -97,6 +97,12 @@ class Sessions:
         """Whether that session has its agent already; it needs no second one."""
         return any(agent.login is login for agent in self.agents if agent not in besides)
 
+    def give_way(self, agent: Agent) -> None:
+        """Of its session's agents this one is served last."""
+        if agent in self.agents:
+            self.agents.remove(agent)
+            self.agents.insert(0, agent)
+
     def decide(self) -> None:
         """Something about agents or logins may have changed."""
         was_active, was_sharing = self.active, self.sharing
