@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How do coroutine tests run, how hard does hypothesis look, and what is about other programs than those here?
 
-`async def` tests run in a loop of their own and end within a minute; those marked `virtual_time` in one
+`async def` tests run in a loop of their own and end within two minutes; those marked `virtual_time` in one
 of support/clock.py. Hypothesis finds the same examples in every run; VDAGENT_EXAMPLES=2000 makes it look
 for new ones, that many per test.
 """
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.clock import VirtualTime
 from tests.support.compositors import version
 
-TEST_S = 60.0
+TEST_S = 120.0
 
 _EXAMPLES = int(os.environ.get("VDAGENT_EXAMPLES", "0"))
 settings.register_profile(

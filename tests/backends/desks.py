@@ -32,7 +32,8 @@ from vdagent.backends.x11.desktop import connect
 from vdagent.backends.x11.targets import TARGETS
 from vdagent.errors import DesktopError
 
-IMPATIENT = Patience(first_s=1.0, progress_s=0.5, max_bytes=64 << 20)
+# For programs that never answer; those that do have to within that, on a busy machine, too.
+IMPATIENT = Patience(first_s=2.0, progress_s=1.0, max_bytes=64 << 20)
 
 
 class Listener:

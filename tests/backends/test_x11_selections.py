@@ -14,7 +14,7 @@ import pytest
 from tests.backends.desks import IMPATIENT, X11Desk, x11_desk
 from tests.support.waiting import until
 from tests.support.xservers import XServer, xvfb
-from vdagent.backends.base import Buffer, Format, Selection
+from vdagent.backends.base import Buffer, Format, Patience, Selection
 from vdagent.backends.x11 import clipboard as x11_clipboard
 from vdagent.backends.x11.connection import XConnection
 from vdagent.errors import DesktopError
@@ -123,8 +123,8 @@ async def test_a_stalled_requestor_is_forgotten(server: XServer) -> None:
         sender = desk.clipboard._owner._sender
         assert sender._transfers
         assert await desk.guest.paste(CLIPBOARD, PNG) == b"p" * 5_000_000
-        await until(lambda: not sender._transfers, "the stalled one forgotten", 3)
-        assert sender._timer is None
+        await until(lambda: not sender._transfers, "the stalled one forgotten")
+        await until(lambda: sender._timer is None, "nothing more to look after")
 
 
 async def test_a_text_plain_owner_counts_whatever_its_case(server: XServer) -> None:
@@ -182,7 +182,8 @@ async def test_owners_that_do_not_answer_cost_their_time_only(server: XServer) -
         for answer in await asyncio.gather(*reads, return_exceptions=True):
             assert isinstance(answer, DesktopError)
             assert "does not answer" in str(answer)
-        assert 0.9 < time.monotonic() - start < 2.9  # not one after the other
+        took = time.monotonic() - start
+        assert 0.9 < took / IMPATIENT.first_s < 2.9  # not one after the other
         assert await desk.clipboard.read(CLIPBOARD, PNG) == b"png"
         # One that does not even say what it has is an owner without anything, after a while.
         desk.listener.owners.clear()
@@ -227,7 +228,7 @@ async def test_a_program_that_is_busy_for_long_is_heard_when_it_answers(
 async def test_saying_late_what_there_is_and_then_nothing_costs_one_time_only(
     server: XServer,
 ) -> None:
-    async with x11_desk(server, IMPATIENT._replace(first_s=2.0)) as desk:
+    async with x11_desk(server, IMPATIENT._replace(first_s=3.0)) as desk:
         app = desk.guest.app()
         await app.own(
             selection="CLIPBOARD", contents={"image/png": ""}, mute=["image/png"], busy_s=1.5
@@ -236,7 +237,7 @@ async def test_saying_late_what_there_is_and_then_nothing_costs_one_time_only(
         began = time.monotonic()
         with pytest.raises(DesktopError, match="does not answer"):
             await desk.clipboard.read(CLIPBOARD, PNG)
-        assert time.monotonic() - began < 3.4  # not 1.5 and then 2.0
+        assert time.monotonic() - began < 4.4  # not 1.5 and then 3.0
 
 
 async def test_a_read_right_after_a_copy_waits_for_its_targets(
@@ -261,7 +262,8 @@ async def test_a_read_right_after_a_copy_waits_for_its_targets(
 @pytest.mark.parametrize("incr", ["stall", "endless"])
 async def test_transfers_that_never_end(server: XServer, incr: str) -> None:
     """A stalled one is given up after the patience for progress, an endless one at the limit."""
-    async with x11_desk(server, IMPATIENT._replace(max_bytes=8 << 20)) as desk:
+    patience = Patience(max_bytes=8 << 20) if incr == "endless" else IMPATIENT
+    async with x11_desk(server, patience) as desk:
         app = desk.guest.app()
         await app.own(selection="CLIPBOARD", contents={"image/png": "-"}, incr=incr)
         await desk.listener.heard(CLIPBOARD, PNG)

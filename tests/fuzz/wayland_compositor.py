@@ -22,7 +22,7 @@ from tests.fuzz.loop import play
 from tests.fuzz.wires import check
 from vdagent.backends.base import Buffer, Format, Patience, Rect, Selection
 from vdagent.backends.wayland.clipboard import WaylandClipboard
-from vdagent.backends.wayland.connection import Global
+from vdagent.backends.wayland.connection import Global, Peer
 from vdagent.backends.wayland.display import WaylandDisplay
 from vdagent.backends.wayland.generated.kde_output_device_v2 import KdeOutputDeviceV2
 from vdagent.backends.wayland.generated.kde_output_management_v2 import KdeOutputManagementV2
@@ -86,6 +86,7 @@ class Compositor:
 
     def __init__(self, interfaces: tuple[Any, ...], said: Input) -> None:
         self.said = said
+        self.peer = Peer(0, 0)  # no sway's, and no process's
         self.on_global: list[Callable[[Global], None]] = []
         self.on_global_removed: list[Callable[[Global], None]] = []
         self.interfaces = {interface.name: interface for interface in interfaces}

@@ -240,7 +240,12 @@ class WaylandClipboard:
         self, selection: Selection, formats: frozenset[Format], mime_type: str, fd: int
     ) -> None:
         fmt = mime.format_of(mime_type)
-        if fmt is None or fmt not in formats or len(self._tasks) >= MAX_PASTES:
+        if len(self._tasks) >= MAX_PASTES:
+            os.close(fd)
+        elif mime_type.startswith(MARKER):
+            # Not nothing: clipboard managers that copy what is ours leave out what is empty.
+            self._spawn(self._send(fd, mime_type.encode()))
+        elif fmt is None or fmt not in formats:
             os.close(fd)
         else:
             self._spawn(self._paste(selection, fmt, fd))
@@ -251,6 +256,9 @@ class WaylandClipboard:
         except BaseException:
             os.close(fd)
             raise
+        await self._send(fd, data)
+
+    async def _send(self, fd: int, data: Buffer) -> None:
         try:
             # A cut-off paste is worse than a late one, so the longer time counts at every step.
             await pipes.send(fd, data, self._patience.first_s)
