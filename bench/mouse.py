@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import select
@@ -36,24 +37,16 @@ def run(results: Results, length: Length) -> None:
         for record in (True, False):
             with results.attempt(subject, "mouse, CPU"), Rig(subject, fifo=True) as rig:
                 _cpu(results, subject, length, rig, record=record)
-        for hertz in (125, 1000):
-            with results.attempt(subject, f"mouse at {hertz} Hz"), Rig(subject, fifo=True) as rig:
-                _latency(results, subject, length, rig, hertz)
+    for hertz in (125, 1000):
+        _paced(results, length, hertz)
     if Floor.available():
         for _ in range(results.repetitions):
-            _of_the_floor(results, length)
+            for record in (True, False):
+                with Floor() as floor:
+                    _cpu(results, FLOOR, length, floor, record=record)
     for subject in results.turns(1 if SyscallCount.available() else 0):
         with results.attempt(subject, "mouse, system calls"):
             _syscalls(results, subject, length)
-
-
-def _of_the_floor(results: Results, length: Length) -> None:
-    for record in (True, False):
-        with Floor() as floor:
-            _cpu(results, FLOOR, length, floor, record=record)
-    for hertz in (125, 1000):
-        with Floor() as floor:
-            _latency(results, FLOOR, length, floor, hertz)
 
 
 def run_under_bulk(results: Results, length: Length) -> None:
@@ -85,31 +78,46 @@ def cpu_per_event(rig: Rig | Floor, count: int, *, record: bool) -> float:
     return (rig.cpu_s() - used) / count * 1e6
 
 
-def _latency(
-    results: Results, subject: Subject, length: Length, rig: Rig | Floor, hertz: int
-) -> None:
-    count = round(hertz * length.pick(quick=1, normal=3, full=10))
-    poll = select.poll()
-    poll.register(rig.uinput_fd, select.POLLIN)
-    taken = []
-    used, due = rig.cpu_s(), time.monotonic()
-    for event in wire.mouse_path(count):
+def _paced(results: Results, length: Length, hertz: int) -> None:
+    """Everybody runs all the time and gets events in turns: what else the machine does hits all alike."""
+    with contextlib.ExitStack() as rigs:
+        running: dict[Subject, Rig | Floor] = {}
+        for subject in results.subjects:
+            with results.attempt(subject, f"mouse at {hertz} Hz"):
+                running[subject] = rigs.enter_context(Rig(subject, fifo=True))
+        if Floor.available():
+            running[FLOOR] = rigs.enter_context(Floor())
+        for number in range(length.pick(quick=10, normal=30, full=60)):
+            for subject in sorted(running, key=lambda s: s.name, reverse=number % 2 == 1):
+                with results.attempt(subject, f"mouse at {hertz} Hz"):
+                    _turn(results, subject, running[subject], hertz)
+
+
+def _turn(results: Results, subject: Subject, rig: Rig | Floor, hertz: int) -> None:
+    """Half a second of events, each sent when the last one has come out."""
+    used, due, taken = rig.cpu_s(), time.monotonic(), []
+    path = wire.mouse_path(hertz // 2)
+    for event in path:
         due = max(due + 1 / hertz, time.monotonic())
         time.sleep(max(0.0, due - time.monotonic()))
-        sent = time.perf_counter_ns()
-        rig.host.send(event)
-        got = 0
-        while got < BYTES_PER_EVENT:
-            if not poll.poll(TIMEOUT_S * 1000):
-                raise PeerClosed("no event came out of uinput")
-            got += len(os.read(rig.uinput_fd, 4096))
-        taken.append((time.perf_counter_ns() - sent) / 1000)
+        taken.append(_under_way_us(rig, event))
     used = rig.cpu_s() - used
-    del taken[: count // 20]  # the first ones warm up both ends
+    del taken[: len(path) // 10]  # the first ones warm up both ends
     for percent in (50, 99):
         figure = Figure(SECTION, f"latency p{percent} at {hertz} Hz", "us")
         results.add(figure, subject, percentile(taken, percent))
-    results.add(Figure(SECTION, f"CPU per event at {hertz} Hz", "us"), subject, used / count * 1e6)
+    cost = used / len(path) * 1e6
+    results.add(Figure(SECTION, f"CPU per event at {hertz} Hz", "us"), subject, cost)
+
+
+def _under_way_us(rig: Rig | Floor, event: bytes) -> float:
+    sent, got = time.perf_counter_ns(), 0
+    rig.host.send(event)
+    while got < BYTES_PER_EVENT:
+        if not select.select([rig.uinput_fd], [], [], TIMEOUT_S)[0]:
+            raise PeerClosed("no event came out of uinput")
+        got += len(os.read(rig.uinput_fd, 4096))
+    return (time.perf_counter_ns() - sent) / 1000
 
 
 def _syscalls(results: Results, subject: Subject, length: Length) -> None:
