@@ -54,6 +54,7 @@ class _Transfer:
     received: int = 0
     is_whole: bool = False
     ready: asyncio.Event = field(default_factory=asyncio.Event)  # there is enough to write
+    has_room: bool = False  # on the disk, for all of it
     written: int = 0
     task: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
@@ -98,6 +99,7 @@ class FileTransferHandler:
             make_notes, self.cancel_all, self._drop_complete, self._open_folder
         )
         self._transfers: dict[int, _Transfer] = {}
+        self._creating = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._disabled = False
         self._refusals = 0  # of this connection
@@ -224,10 +226,13 @@ class FileTransferHandler:
     async def _create(self, transfer: _Transfer) -> IncomingFile:
         if self._store is None:
             self._store = self._make_store()
-        others = (t for t in self._transfers.values() if t is not transfer)
-        promised = sum(t.file.size - t.written for t in others)
-        async with asyncio.timeout(DISK_S):
-            return await self._store.create(transfer.file.size, promised)
+        # One after the other: what is refused takes no room from those announced along with it.
+        async with asyncio.timeout(DISK_S), self._creating:
+            having = (t for t in self._transfers.values() if t.has_room)
+            promised = sum(t.file.size - t.written for t in having)
+            file = await self._store.create(transfer.file.size, promised)
+            transfer.has_room = True
+            return file
 
     async def _fill(self, transfer: _Transfer, file: IncomingFile) -> None:
         while True:

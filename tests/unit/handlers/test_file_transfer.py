@@ -128,6 +128,19 @@ async def test_room_promised_to_one_file_is_not_promised_to_another(home: Path) 
     assert await rig.answer(2) == Result.NOT_ENOUGH_SPACE
 
 
+async def test_what_does_not_fit_takes_no_room_from_what_comes_along(home: Path) -> None:
+    rig = Rig(home / "in")
+    rig.announce(1, "small before", 10)
+    rig.announce(2, "far too large", 1 << 60)
+    rig.announce(3, "most", _room(home) * 3 // 4)
+    rig.announce(4, "too large too", 1 << 59)
+    rig.announce(5, "half", _room(home) // 2)
+    rig.announce(6, "small", 10)
+    answers = [await rig.answer(id_) for id_ in range(1, 7)]
+    fits, does_not = Result.CAN_SEND_DATA, Result.NOT_ENOUGH_SPACE
+    assert answers == [fits, does_not, fits, does_not, does_not, fits]
+
+
 @pytest.mark.parametrize("name", ["../x", "/x", "..", "", "a/b"])
 async def test_a_name_that_leads_elsewhere(home: Path, name: str) -> None:
     rig = Rig(home / "in")
