@@ -52,6 +52,7 @@ class Admission:
         self._logind: Logind | None = None
         self._finding: asyncio.Task[None] | None = None
         self._find_again = False
+        self._moved: set[AgentLink] = set()  # they have outlived their session
         self._timer: asyncio.TimerHandle | None = None
         if track:
             self._track()
@@ -94,6 +95,7 @@ class Admission:
     def gone(self, link: AgentLink) -> None:
         """A connection has ended."""
         self.links.discard(link)
+        self._moved.discard(link)
         if (task := self._tasks.pop(link, None)) is not None:
             task.cancel()
         if (timer := self._silent.pop(link, None)) is not None:
@@ -163,7 +165,10 @@ class Admission:
             return
         if peer.uid not in (0, login.uid):
             raise SessionError(f"it is in {login}, another user's")
-        if self._sessions.has_agent(login):
+        if link.login is not None:
+            self._moved.add(link)
+            self._sessions.give_way(link)  # to one of that session's own
+        elif self._sessions.has_agent(login, besides=self._moved):
             raise SessionError(f"{login} has an agent already")
         link.login = login
         log.debug("session: the %s is in %s", link, login)

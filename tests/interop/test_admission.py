@@ -113,6 +113,31 @@ def test_an_agent_that_outlives_its_session_is_served_in_the_next_one(rig: Login
     rig.do(rig.logind.add("3", ANNA, Type="wayland"))
     rig.do(rig.logind.activate("3"))
     rig.host.accept()
+    # And it gives way to one that has.
+    anna.expect(Uds.CLIENT_DISCONNECTED)
+    own = rig.join(ANNA, "3")
+    rig.host.send(wire.grab(0, TEXT))
+    assert own.expect(Uds.GRAB) == (0, 0, wire.u32(TEXT))
+    assert anna.is_silent()
+
+
+def test_an_agent_that_outlives_its_session_does_not_push_in(rig: LoginRig) -> None:
+    """Anna leaves the newer of her two desktops for the older one."""
+    rig.start_logind()
+    for session in ("1", "2"):
+        rig.do(rig.logind.add(session, ANNA, Type="wayland"))
+    rig.do(rig.logind.activate("2"))
+    rig.start_daemon()
+    older = rig.join(ANNA, "1")
+    newer = rig.join(ANNA, "2")
+    rig.host.accept()
+    rig.do(rig.logind.end("2"))
+    rig.do(rig.logind.activate("1"))
+    rig.wait_log(f"active is the session agent (pid {older.pid}")
+    rig.wait_log(f"session agent (pid {newer.pid}, uid {ANNA}) is in session 1 of")
+    rig.host.send(wire.grab(0, TEXT))
+    assert older.expect(Uds.GRAB) == (0, 0, wire.u32(TEXT))
+    assert newer.is_silent()
 
 
 def test_a_process_that_ended_meanwhile_is_nobody(rig: LoginRig) -> None:

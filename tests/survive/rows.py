@@ -12,6 +12,10 @@ COLD = (
     "nothing is in the page cache yet, and desktop, session agent and daemon start at the same time; the second"
     " session agent, which ends at once where there is one, needs 1.7 s for that then"
 )
+NEW = (
+    "its configuration starts the session agent of the new login when sway can be used already, and without KVM"
+    " that program alone needs seconds to start"
+)
 ROWS = (
     Row("viewer closes, and connects again", host.viewer_comes_back),
     Row("viewer taken over by another", host.viewer_takes_over),
@@ -47,8 +51,14 @@ ROWS = (
     Row("logged out and in", guest.logged_out_and_in, then=logins_followed),
     Row("system bus restarted", guest.restart("dbus"), x_reads_input=False, then=logins_followed),
     Row("X server killed", guest.x_server_killed, then=logins_followed),
-    Row("sway crashed, its user logs in again", guest.sway_crashed, then=right_session),
-    Row("logged out of sway and in", guest.sway_left_and_back, then=right_session),
+    Row(
+        "sway crashed, its user logs in again",
+        guest.sway_crashed,
+        10.0,
+        then=right_session,
+        why=NEW,
+    ),
+    Row("logged out of sway and in", guest.sway_left_and_back, 10.0, then=right_session, why=NEW),
     Row("logged out of sway, back to X", guest.back_from_sway, then=right_session),
     Row("package installed anew", guest.package_installed_anew),
     Row("text console and back", guest.text_console, then=right_session),

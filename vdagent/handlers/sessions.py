@@ -8,7 +8,7 @@ A connection that reports nothing changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from ..backends.base import Login, Logins
@@ -93,9 +93,15 @@ class Sessions:
             self.agents.remove(agent)
         self.decide()
 
-    def has_agent(self, login: Login) -> bool:
+    def has_agent(self, login: Login, besides: Collection[Agent] = ()) -> bool:
         """Whether that session has its agent already; it needs no second one."""
-        return any(agent.login is login for agent in self.agents)
+        return any(agent.login is login for agent in self.agents if agent not in besides)
+
+    def give_way(self, agent: Agent) -> None:
+        """Of its session's agents this one is served last."""
+        if agent in self.agents:
+            self.agents.remove(agent)
+            self.agents.insert(0, agent)
 
     def decide(self) -> None:
         """Something about agents or logins may have changed."""
