@@ -24,7 +24,7 @@ from tests.interop.desk import Desk
 from tests.support import wire
 from tests.support.app_process import AppProcess
 from tests.support.processes import spawn, stop, wait_for
-from tests.support.rig import Closed
+from tests.support.rig import PATIENCE_S, Closed
 from tests.support.wire import TEXT, Port, message, u32
 
 CAPS = wire.VIEWER_CAPS & ~(1 << 17)  # no grab serials: they are not the question here
@@ -236,10 +236,12 @@ def _pastes(desk: Desk, convert: str, size: int) -> None:
     desk.host.send(message(Port.GRAB, u32(0, TEXT)))
     desk.wait_offer("UTF8_STRING")
     _run(desk, f'text = d.intern_atom("UTF8_STRING")\n{convert}d.sync()\n')
+    quiet_s = PATIENCE_S  # until it asks for the first time
     with contextlib.suppress(TimeoutError):
         while True:
-            if desk.host.message(1).type == Port.REQUEST:
+            if desk.host.message(quiet_s).type == Port.REQUEST:
                 desk.host.send(wire.clipboard(b"x" * size))
+                quiet_s = 2.0
 
 
 # -- the viewer ----------------------------------------------------------------------------------
