@@ -55,6 +55,7 @@ def _command(words: list[str]) -> int:
 
 def _for_people(run: Callable[[], int]) -> int:
     """Run; a reader that has seen enough, ^C and a terminal with few characters are no faults."""
+    _have_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="replace")
@@ -62,8 +63,7 @@ def _for_people(run: Callable[[], int]) -> int:
         try:
             return run()
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
@@ -74,6 +74,14 @@ def _for_people(run: Callable[[], int]) -> int:
             return 0
         print(f"vdagent: cannot go on: {_words(error)}", file=sys.stderr)
         return 1
+
+
+def _have_standard_streams() -> None:
+    """Started without them (`>&-`), a program's first socket would be its stdin, or take its log."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # its number is the lowest that is free
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, mode, encoding="utf-8"))
 
 
 def _words(error: VdagentError | OSError) -> str:
@@ -116,7 +124,7 @@ def _session(found: Found) -> int:
         return _bad_options("vdagent session", "-o takes 0 or 1", BAD_OPTIONS_SESSION)
     path = str(found.get("virtio-serial-port-path", options.PORT))
     if not found.get("no-port-check") and not os.path.exists(path):
-        if found.get("debug") or (sys.stderr is not None and sys.stderr.isatty()):
+        if found.get("debug") or sys.stderr.isatty():
             print(f"vdagent session: there is no {path}: nothing to do", file=sys.stderr)
         return 0
     from .programs import run_session

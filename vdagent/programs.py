@@ -51,10 +51,12 @@ def run_daemon(ident: str, found: Found) -> int:
     from .daemon import run
     from .transport.unix_socket import activated_socket, bind
 
-    settings = _daemon_settings(found)
     foreground = "foreground" in found
     listener = activated_socket()
     own_socket = listener is None
+    if listener is not None and isinstance(path := listener.getsockname(), str) and path:
+        found = {**found, "vdagentd-socket": path}  # the control socket is to be found beside it
+    settings = _daemon_settings(found)
     if listener is None:
         # By hand a missing device is a mistake to be told; under systemd's socket it may yet come.
         _must_exist(settings.port, "port", "has this VM a SPICE channel? is virtio_console loaded?")
@@ -195,6 +197,7 @@ def _stop_signals() -> Iterator[int]:
     signal.set_wakeup_fd(writer)
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # whoever started us may block them
     try:
         yield reader
     finally:

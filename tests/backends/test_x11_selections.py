@@ -228,7 +228,7 @@ async def test_a_program_that_is_busy_for_long_is_heard_when_it_answers(
 async def test_saying_late_what_there_is_and_then_nothing_costs_one_time_only(
     server: XServer,
 ) -> None:
-    async with x11_desk(server, IMPATIENT._replace(first_s=3.0)) as desk:
+    async with x11_desk(server, IMPATIENT) as desk:
         app = desk.guest.app()
         await app.own(
             selection="CLIPBOARD", contents={"image/png": ""}, mute=["image/png"], busy_s=1.5
@@ -237,7 +237,16 @@ async def test_saying_late_what_there_is_and_then_nothing_costs_one_time_only(
         began = time.monotonic()
         with pytest.raises(DesktopError, match="does not answer"):
             await desk.clipboard.read(CLIPBOARD, PNG)
-        assert time.monotonic() - began < 4.4  # not 1.5 and then 3.0
+        assert time.monotonic() - began < 3.4  # not 1.5 and then 2.0
+
+
+async def test_who_does_not_say_in_time_what_there_is_does_not_answer(server: XServer) -> None:
+    async with x11_desk(server, Patience(first_s=0.1)) as desk:
+        app = desk.guest.app()
+        await app.own(selection="CLIPBOARD", contents={"image/png": ""}, busy_s=10)
+        await until(lambda: desk.clipboard._guests, "the copy seen")
+        with pytest.raises(DesktopError, match="does not answer"):
+            await desk.clipboard.read(CLIPBOARD, PNG)
 
 
 async def test_a_read_right_after_a_copy_waits_for_its_targets(

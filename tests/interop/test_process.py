@@ -259,6 +259,7 @@ def test_socket_activation(tmp_path: Path) -> None:
         agent = Agent(path)
         agent.report()
         assert agent.fence() == []
+        wait_for((tmp_path / "sock.control").exists)  # where `vdagent status -S` looks
         assert stop(daemon) == 0
         agent.wait_closed()
         agent.close()
@@ -308,3 +309,33 @@ def test_a_daemon_leaves_its_terminal(tmp_path: Path) -> None:
         agent.close()
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert not (tmp_path / "sock").exists()
+
+
+def _bare() -> None:
+    """As some starter left it: no standard streams, and the signals that end programs blocked."""
+    for fd in (0, 1, 2):
+        os.close(fd)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
+@pytest.mark.parametrize("foreground", [True, False])
+def test_a_daemon_that_was_started_with_nothing(tmp_path: Path, foreground: bool) -> None:
+    (tmp_path / "port").touch()
+    (tmp_path / "uinput").touch()
+    argv = [*program("daemon"), "-X", "-f", "-s", str(tmp_path / "port")]
+    argv += ["-S", str(tmp_path / "sock"), "-u", str(tmp_path / "uinput")]
+    with Orphans() as orphans:
+        process = subprocess.Popen([*argv, *["-x"] * foreground], preexec_fn=_bare)
+        if not foreground:
+            assert process.wait(30) == 0
+        wait_for((tmp_path / "sock").exists, 30.0)
+        agent = Agent(tmp_path / "sock")
+        assert agent.fence() == []
+        (pid,) = orphans.new()
+        os.kill(pid, signal.SIGTERM)
+        agent.wait_closed()
+        agent.close()
+        if foreground:
+            assert process.wait(10) == 0
+        else:
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

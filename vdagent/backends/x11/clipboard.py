@@ -231,7 +231,7 @@ class X11Clipboard:
         while (guest := self._guests.get(selection)) is not None and guest.query is not None:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
-                raise DesktopError(f"the owner of {selection.name} keeps changing")
+                raise OwnerSilent  # not even what it has
             await asyncio.wait([guest.query], timeout=left)
         return guest
 
