@@ -58,7 +58,7 @@ ROWS = (
         then=right_session,
         why=NEW,
     ),
-    Row("logged out of sway and in", guest.sway_left_and_back, 10.0, then=right_session, why=NEW),
+    Row("logged out of sway and in", guest.sway_left_and_back, 8.0, then=right_session, why=NEW),
     Row("logged out of sway, back to X", guest.back_from_sway, then=right_session),
     Row("package installed anew", guest.package_installed_anew),
     Row("text console and back", guest.text_console, then=right_session),
