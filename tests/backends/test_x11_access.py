@@ -62,3 +62,14 @@ async def test_a_server_that_asks_for_a_cookie(
         monkeypatch.setenv("XAUTHORITY", str(wrong))
         with pytest.raises(DesktopError, match=r"does not let us in.*check XAUTHORITY"):
             await XConnection.open(server.display)
+
+
+async def test_no_server_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(DesktopError, match="no X display is named"):
+        await XConnection.open()
+    with pytest.raises(DesktopError, match="not the name of an X display"):
+        await XConnection.open("nonsense")
+    monkeypatch.setattr("vdagent.backends.x11.connection.SOCKET_DIRECTORY", str(tmp_path))
+    with pytest.raises(DesktopError, match="no X server on :77"):
+        await XConnection.open(":77")

@@ -16,7 +16,6 @@ from tests.support.waiting import until
 from tests.support.xservers import XServer, xvfb
 from vdagent.backends.base import Buffer, Format, Patience, Selection
 from vdagent.backends.x11 import clipboard as x11_clipboard
-from vdagent.backends.x11.connection import XConnection
 from vdagent.errors import DesktopError
 
 CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
@@ -356,17 +355,6 @@ async def test_the_end_of_the_server_is_told_once(server: XServer) -> None:
         desk.clipboard.offer(CLIPBOARD, [TEXT])
         desk.clipboard.release(CLIPBOARD)
         assert len(desk.listener.lost) == 1
-
-
-async def test_no_server_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("DISPLAY", raising=False)
-    with pytest.raises(DesktopError, match="no X display is named"):
-        await XConnection.open()
-    with pytest.raises(DesktopError, match="not the name of an X display"):
-        await XConnection.open("nonsense")
-    monkeypatch.setattr("vdagent.backends.x11.connection.SOCKET_DIRECTORY", str(tmp_path))
-    with pytest.raises(DesktopError, match="no X server on :77"):
-        await XConnection.open(":77")
 
 
 async def test_a_password_is_told_to_be_one(server: XServer) -> None:
