@@ -51,12 +51,25 @@ def give_back_large_blocks() -> None:
     ones in the heap: after 10 MiB each way the pair would be twice as large for ever. What is
     smaller stays in the heap, for taking its pages anew costs more than its bytes.
     """
+    _of_libc("mallopt", M_MMAP_THRESHOLD, LARGE)
+    _of_libc("mallopt", M_TRIM_THRESHOLD, KEPT)
+
+
+def give_back_pages() -> None:
+    """Have glibc give back what is free inside its heap.
+
+    A queue of megabytes leaves that behind where any small block that came late lies above it: up to
+    9 MB, in every second paste of 10 MiB.
+    """
+    _of_libc("malloc_trim", 0)
+
+
+def _of_libc(name: str, *arguments: int) -> None:
     try:
         import ctypes
 
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none, and needs none
+        function = getattr(ctypes.CDLL(None), name, None)  # musl has none, and needs none
     except (ImportError, MemoryError, OSError):
         return  # a hardened system lets nobody make code at run time: then it stays as it is
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGE)
-        mallopt(M_TRIM_THRESHOLD, KEPT)
+    if function is not None:
+        function(*arguments)

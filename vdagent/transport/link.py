@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from io import FileIO
 
+from ..lean import give_back_pages
+
 Buffer = bytes | bytearray | memoryview
 
 READ_SIZE = 256 * 1024
@@ -28,6 +30,9 @@ _IOV_MAX = 512  # the kernel takes 1024 segments
 # What is smaller waits in a common block: a queue of its own objects takes ten times its bytes.
 _SMALL = 4096
 _BLOCK = 64 * 1024
+# A queue that was longer has its pages taken back when all is calm again.
+_LONG = 1 << 20
+_CALM_S = 0.5
 
 # One for all links: what is read is handled before anything else is.
 _READ_BUFFER = memoryview(bytearray(READ_SIZE))
@@ -58,6 +63,7 @@ class Link:
         self._woken = 0.0
         self._queue: deque[Buffer] = deque()
         self.queued = 0
+        self._was_long = False
         self.room = 0
         self.sent = 0  # bytes the peer or the kernel took, ever
         self.received = 0
@@ -161,6 +167,7 @@ class Link:
         if not len(buffer):
             return
         self.queued += len(buffer)
+        self._was_long = self._was_long or self.queued > _LONG
         last = self._queue[-1] if self._queue else None
         if len(buffer) > _SMALL:
             self._queue.append(buffer)
@@ -207,6 +214,9 @@ class Link:
             queue.appendleft(memoryview(batch[done])[offset:])
         if not queue:
             self._stop_writing()
+            if self._was_long:
+                self._was_long = False
+                self._loop.call_later(_CALM_S, give_back_pages)
         if self._on_drained is not None and (not queue or self.queued < self.room <= before):
             self._on_drained()
 

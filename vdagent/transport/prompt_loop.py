@@ -38,28 +38,34 @@ class _PromptSelector(selectors.EpollSelector):
         """What is ready, but for what was read at once."""
         if timeout is not None and timeout <= 0:  # callbacks wait for their turn: readers queue up
             return super().select(timeout)
-        rest = False
+        ready = []
         for fd, event in self._epoll.poll(timeout):
             reader = self.readers.get(fd) if event == select.EPOLLIN else None
-            if reader is None:  # to be written, hung up: asyncio's, which finds it ready again
-                rest = True
-                continue
-            try:
-                reader()
-            except Exception as error:
-                self._on_error(reader, error)
-        return super().select(0) if rest else []
+            if reader is not None:
+                try:
+                    reader()
+                except Exception as error:
+                    self._on_error(reader, error)
+            elif (key := self.get_map().get(fd)) is not None:  # to be written, hung up
+                ready.append((key, _mask(event) & key.events))
+        return ready
 
     def close(self) -> None:
         self._epoll.close()
         super().close()
 
 
+def _mask(event: int) -> int:
+    """What a hang-up or a fault wakes: whoever waits, to find it out."""
+    read = selectors.EVENT_READ if event & ~select.EPOLLOUT else 0
+    return read | (selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0)
+
+
 class PromptLoop(asyncio.SelectorEventLoop):
     """asyncio's loop, whose readers are called as soon as their descriptor has bytes.
 
-    The order of callbacks is asyncio's own: readers in the order epoll tells them, then what they
-    scheduled, then the timers that are due. Unlike asyncio's they share one context.
+    Otherwise the order of callbacks is asyncio's own: readers as epoll tells them, then what they
+    scheduled, then the timers that are due. Unlike asyncio's, readers share one context.
     """
 
     def __init__(self) -> None:
