@@ -27,7 +27,6 @@ from .backends.base import (
 from .backends.split import OnlyFor, SplitClipboard
 from .display_names import compositor_at
 from .errors import DesktopError
-from .xwayland import XWaylandClipboard
 
 if TYPE_CHECKING:
     from .backends.mutter.desktop import MutterDesktop
@@ -242,6 +241,7 @@ async def _xwayland(
 
     with _importing("X11", "xlib"):
         from .backends.x11.starts import XWaylandStarts, runs
+        from .backends.xwayland import XWaylandClipboard
     clipboard = XWaylandClipboard(selections, listeners.clipboard, x11, gone)
     starts = XWaylandStarts(x_name)
     try:

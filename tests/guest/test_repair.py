@@ -92,12 +92,12 @@ def test_the_hint_is_enough(
 def test_root_can_watch_and_nobody_else(viewer: ViewerProcess, desktop: Desktop) -> None:
     """`vdagent monitor` reaches the daemon in its sandbox; a user is told who may."""
     guest = desktop.guest
-    watch = "vdagent monitor --no-pointer --record /root/capture.jsonl"
-    pid = guest.start(watch, "/root/monitor.log")
-    guest.wait_until("[ -s /root/capture.jsonl ]", 30, "the monitor begins")
+    watch = "vdagent monitor --no-pointer --record /run/capture.jsonl"
+    pid = guest.start(watch, "/run/monitor.log")
+    guest.wait_until("[ -s /run/capture.jsonl ]", 30, "the monitor begins")
     paste_in_guest(viewer, guest, "correct horse battery staple", timeout_s=20)
-    guest.wait_until("grep -q CLIPBOARD_DATA /root/monitor.log", 10, "the paste is shown")
+    guest.wait_until("grep -q CLIPBOARD_DATA /run/monitor.log", 10, "the paste is shown")
     guest.output(f"kill {pid}")
-    assert guest.output("stat -c %a /root/capture.jsonl").strip() == "600"
-    assert "horse" not in guest.output("cat /root/capture.jsonl /root/monitor.log")
+    assert guest.output("stat -c %a /run/capture.jsonl").strip() == "600"
+    assert "horse" not in guest.output("cat /run/capture.jsonl /run/monitor.log")
     assert "only root may do that" in desktop.output("vdagent monitor 2>&1 || true")

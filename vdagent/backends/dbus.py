@@ -66,7 +66,7 @@ class _MessageBus(MessageBus):
 
     def _setup_socket(self) -> None:
         try:
-            super()._setup_socket()  # type: ignore[no-untyped-call]
+            super()._setup_socket()  # type: ignore[no-untyped-call]  # dbus-next has no types here
         except BaseException:
             _close(self)
             raise
@@ -96,7 +96,7 @@ if sys.version_info < (3, 15):
         """
 
         def __init__(self, stream: Any, sock: Any, bus: _MessageBus) -> None:
-            super().__init__(stream, sock)  # type: ignore[no-untyped-call]
+            super().__init__(stream, sock)  # type: ignore[no-untyped-call]  # dbus-next has no types here
             self._bus = bus
             self._header: list[Any] | None = None
             self._inside = False
@@ -104,11 +104,11 @@ if sys.version_info < (3, 15):
         def read_argument(self, type_: Any) -> Any:
             """The header first, then each part of the body; these come here for their parts."""
             if self._inside:
-                return super().read_argument(type_)  # type: ignore[no-untyped-call]
+                return super().read_argument(type_)  # type: ignore[no-untyped-call]  # dbus-next has no types here
             self._inside = True
             if self._header is not None and not self._is_wanted(dict(self._header)):
                 raise _Unwanted
-            value = super().read_argument(type_)  # type: ignore[no-untyped-call]
+            value = super().read_argument(type_)  # type: ignore[no-untyped-call]  # dbus-next has no types here
             if self._header is None:
                 self._header = value
             self._inside = False
@@ -123,7 +123,7 @@ if sys.version_info < (3, 15):
 
         def unmarshall(self) -> Any:
             try:
-                return super().unmarshall()  # type: ignore[no-untyped-call]
+                return super().unmarshall()  # type: ignore[no-untyped-call]  # dbus-next has no types here
             except _Unwanted:
                 for fd in self.unix_fds:
                     os.close(fd)

@@ -223,16 +223,18 @@ async def test_a_dragged_window_does_not_keep_the_desktop_busy(
     assert len(guest.sent) == len(times) + 1, "each is reported, for the pointer"
 
 
-async def test_a_fault_of_the_desktop_does_not_end_the_reports() -> None:
+async def test_a_fault_of_the_desktop_does_not_end_the_reports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     guest = Guest()
     await settle()
 
     async def broken(wanted: Mapping[str, Rect | None]) -> None:
         raise ValueError("a bug")
 
-    apply, guest.display.apply = guest.display.apply, broken  # type: ignore[method-assign]
-    await guest.wants((800, 600, 0, 0))
-    guest.display.apply = apply  # type: ignore[method-assign]
+    with monkeypatch.context() as faulty:
+        faulty.setattr(guest.display, "apply", broken)
+        await guest.wants((800, 600, 0, 0))
     await guest.wants((640, 480, 0, 0))
     assert guest.sent[-1].width == 640
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -38,6 +39,9 @@ class End:
 
     def _drained(self) -> None:
         self.drained += 1
+
+    def has(self, size: int) -> bool:
+        return len(self.got) == size
 
     async def drain(self, size: int) -> bytes:
         """Read `size` bytes at the peer, as they come."""
@@ -114,8 +118,8 @@ async def test_large_reads_do_not_pass_the_buffer() -> None:
         try:
             sent += end.peer.send(bytes(READ_SIZE))
         except BlockingIOError:
-            await until(lambda: len(end.got) == sent)  # noqa: B023
-    await until(lambda: len(end.got) == sent)
+            await until(partial(end.has, sent))
+    await until(partial(end.has, sent))
     assert max(end.reads) <= READ_SIZE
     end.close()
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,20 +97,15 @@ async def test_who_connects(tmp_path: Path) -> None:
 async def test_no_file_descriptor_left_is_a_pause_not_a_spin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listener = bind(str(tmp_path / "s"))
     tries = 0
 
-    class Exhausted:
-        def __init__(self) -> None:
-            self.fileno, self.setblocking = listener.fileno, listener.setblocking
-            self.close = listener.close
-
-        def accept(self) -> tuple[socket.socket, str]:
+    class Exhausted(socket.socket):
+        def accept(self) -> tuple[socket.socket, Any]:
             nonlocal tries
             tries += 1
             if tries == 1:
                 raise OSError(24, "Too many open files")
-            return listener.accept()
+            return super().accept()
 
     came: list[Peer] = []
 
@@ -117,7 +113,7 @@ async def test_no_file_descriptor_left_is_a_pause_not_a_spin(
         came.append(peer)
         connection.close()
 
-    stop = serve(Exhausted(), on_connection)  # type: ignore[arg-type]
+    stop = serve(Exhausted(fileno=bind(str(tmp_path / "s")).detach()), on_connection)
     with connect(str(tmp_path / "s")):
         await until(lambda: tries)
         await until(lambda: came)

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,7 +214,7 @@ class Device:
 
 async def test_a_host_that_attaches_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = Owner(tmp_path / "other")
-    owner.port.write = lambda buffers: None  # type: ignore[method-assign]
+    monkeypatch.setattr(owner.port, "write", lambda buffers: None)
     device = Device(tmp_path / "port", owner, monkeypatch)
     owner.port.open()
     await asyncio.sleep(0.1)
@@ -230,17 +231,18 @@ async def test_a_host_that_does_not_attach_costs_nothing_and_then_the_connection
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = Owner(tmp_path / "other")
-    owner.port.write = lambda buffers: None  # type: ignore[method-assign]
+    monkeypatch.setattr(owner.port, "write", lambda buffers: None)
     device = Device(tmp_path / "port", owner, monkeypatch)
     wakeups = 0
-    run_once = asyncio.get_running_loop()._run_once  # type: ignore[attr-defined]
+    loop: Any = asyncio.get_running_loop()  # its turn has no public name
+    run_once = loop._run_once
 
     def counted() -> None:
         nonlocal wakeups
         wakeups += 1
         run_once()
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "_run_once", counted)
+    monkeypatch.setattr(loop, "_run_once", counted)
     owner.port.open()
     await asyncio.sleep(0.4)
     assert wakeups < 40

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .backends.base import Buffer, Clipboard, ClipboardListener, Format, Selection
-from .errors import DesktopError
+from ..errors import DesktopError
+from .base import Buffer, Clipboard, ClipboardListener, Format, Selection
 
 if TYPE_CHECKING:
-    from .backends.x11.starts import XWaylandStarts
+    from .x11.starts import XWaylandStarts
 
 log = logging.getLogger("desktop")
 
